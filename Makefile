@@ -1,0 +1,97 @@
+# make                 build/libtalloc.so.2.5.0 and build/libtalloc.a
+# make demo            a tour, and a program of the system, on this library
+# make check           every test; `make check-upstream TALLOC_SRC=dir` one more
+# make install         DESTDIR prefix exec_prefix libdir includedir as usual
+# make uninstall, make clean, make header
+
+version = 2.5.0
+soname = libtalloc.so.2
+
+prefix = /usr/local
+exec_prefix = $(prefix)
+libdir = $(exec_prefix)/lib
+includedir = $(prefix)/include
+DESTDIR =
+
+CC = cc
+LD = ld
+OBJCOPY = objcopy
+STRIP = strip
+CARGO = cargo
+INSTALL = install
+
+build = build
+stage = $(CURDIR)/$(build)/stage
+rust_lib = target/release/libtalloc.a
+shared = $(build)/libtalloc.so.$(version)
+static = $(build)/libtalloc.a
+
+sources = Cargo.toml Cargo.lock build.rs cbindgen.toml include/talloc.h $(wildcard src/*.rs src/*.c)
+
+all: $(shared) $(static)
+
+$(rust_lib): $(sources)
+	$(CARGO) build --release --locked
+	@touch $@
+
+# A cdylib would leave out the C functions and the version nodes.
+$(shared): $(rust_lib) talloc.map
+	@mkdir -p $(build)
+	$(CC) -shared -o $@ \
+		-Wl,--whole-archive $(rust_lib) -Wl,--no-whole-archive \
+		-Wl,--version-script=talloc.map -Wl,--no-undefined-version \
+		-Wl,--gc-sections -Wl,-soname,$(soname) -Wl,-O1 -Wl,--as-needed \
+		-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,-z,defs \
+		-static-libgcc
+
+# One object in which every symbol but those of talloc.h is local.
+$(build)/exports: talloc.map
+	@mkdir -p $(build)
+	sed -n 's/^\t\(_*talloc[a-z_]*\);$$/\1/p' talloc.map > $@
+
+$(static): $(rust_lib) $(build)/exports
+	$(LD) -r -o $(build)/talloc.o --gc-sections --whole-archive $(rust_lib) \
+		--no-whole-archive $$(sed 's/^/-u /' $(build)/exports)
+	$(OBJCOPY) --keep-global-symbols=$(build)/exports \
+		--remove-section=.llvmbc --remove-section=.llvmcmd $(build)/talloc.o
+	rm -f $@
+	ar rcsD $@ $(build)/talloc.o
+
+# The committed header is the generated one; the build says so when it is not.
+header:
+	TALLOC_WRITE_HEADER=1 $(CARGO) build --release
+
+install: all
+	$(INSTALL) -d '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
+	$(INSTALL) -m 755 $(shared) '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
+	$(STRIP) --strip-unneeded '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
+	ln -sf libtalloc.so.$(version) '$(DESTDIR)$(libdir)/$(soname)'
+	ln -sf $(soname) '$(DESTDIR)$(libdir)/libtalloc.so'
+	$(INSTALL) -m 644 $(static) '$(DESTDIR)$(libdir)/libtalloc.a'
+	$(STRIP) --strip-debug '$(DESTDIR)$(libdir)/libtalloc.a'
+	$(INSTALL) -m 644 include/talloc.h '$(DESTDIR)$(includedir)/talloc.h'
+	sed -e 's|@version@|$(version)|' \
+	    -e 's|@prefix@|$(prefix)|' \
+	    -e 's|@exec_prefix@|$(exec_prefix:$(prefix)%=$${prefix}%)|' \
+	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
+	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
+	    talloc.pc.in > '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+
+uninstall:
+	rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
+	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
+	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h'
+
+# What the demo and the tests run on.
+$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
+	rm -rf '$(stage)'
+	$(MAKE) --no-print-directory install prefix='$(stage)' exec_prefix='$(stage)' \
+		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= >/dev/null
+	@touch $@
+
+stage: $(build)/staged
+
+clean:
+	rm -rf $(build) target
+
+.PHONY: all header install uninstall stage demo check check-upstream clean

@@ -1,0 +1,204 @@
+/*
+ * The functions of talloc.h that take a format: va_list and vsnprintf only.
+ * Memory comes from the talloc_impl functions of format.rs.
+ *
+ * A text that is to be appended is formatted in full before the chunk it goes
+ * to is touched, since that chunk may be among the arguments.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "talloc.h"
+
+char *talloc_impl_blank(const void *ctx, size_t length);
+char *talloc_impl_append(char *s, int at_end_of_buffer, const char *text, size_t length);
+int talloc_impl_is_chunk(const void *ptr);
+const char *talloc_impl_name(const void *ptr, char *text);
+
+/* Most texts fit; the others are formatted a second time. */
+enum { FIRST_TRY = 1024 };
+
+/* As vsnprintf, but a NULL format is a format error. */
+PRINTF_ATTRIBUTE(3, 0)
+static int format(char *place, size_t room, const char *fmt, va_list ap)
+{
+	va_list again;
+	int length;
+
+	if (fmt == NULL)
+		return -1;
+	va_copy(again, ap);
+	length = vsnprintf(place, room, fmt, again);
+	va_end(again);
+	return length;
+}
+
+_PUBLIC_ char *talloc_vasprintf(const void *ctx, const char *fmt, va_list ap)
+{
+	char first[FIRST_TRY];
+	int length = format(first, sizeof(first), fmt, ap);
+	char *text;
+
+	if (length < 0)
+		return NULL;
+	text = talloc_impl_blank(ctx, (size_t)length);
+	if (text == NULL)
+		return NULL;
+	if ((size_t)length >= sizeof(first))
+		format(text, (size_t)length + 1, fmt, ap);
+	else
+		memcpy(text, first, (size_t)length);
+	return text;
+}
+
+PRINTF_ATTRIBUTE(3, 0)
+static char *append(char *s, int at_end_of_buffer, const char *fmt, va_list ap)
+{
+	char first[FIRST_TRY];
+	char *large, *result;
+	int length;
+
+	if (s == NULL)
+		return talloc_vasprintf(NULL, fmt, ap);
+	length = format(first, sizeof(first), fmt, ap);
+	if (length <= 0)
+		return s;
+	if ((size_t)length < sizeof(first))
+		return talloc_impl_append(s, at_end_of_buffer, first, (size_t)length);
+	large = talloc_vasprintf(NULL, fmt, ap);
+	if (large == NULL)
+		return NULL;
+	result = talloc_impl_append(s, at_end_of_buffer, large, (size_t)length);
+	talloc_free(large);
+	return result;
+}
+
+_PUBLIC_ char *talloc_vasprintf_append(char *s, const char *fmt, va_list ap)
+{
+	return append(s, 0, fmt, ap);
+}
+
+_PUBLIC_ char *talloc_vasprintf_append_buffer(char *s, const char *fmt, va_list ap)
+{
+	return append(s, 1, fmt, ap);
+}
+
+_PUBLIC_ char *talloc_asprintf(const void *ctx, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = talloc_vasprintf(ctx, fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+_PUBLIC_ char *talloc_asprintf_append(char *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = append(s, 0, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+_PUBLIC_ char *talloc_asprintf_append_buffer(char *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = append(s, 1, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+PRINTF_ATTRIBUTE(2, 0)
+static void add(char **ps, const char *fmt, va_list ap)
+{
+	char *longer = append(*ps, 1, fmt, ap);
+
+	if (longer == NULL)
+		talloc_free(*ps);
+	*ps = longer;
+}
+
+_PUBLIC_ void talloc_asprintf_addbuf(char **ps, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (*ps == NULL)
+		return;
+	va_start(ap, fmt);
+	add(ps, fmt, ap);
+	va_end(ap);
+}
+
+_PUBLIC_ void talloc_asprintf_addsep(char **ps, const char *sep, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (*ps != NULL && **ps != '\0')
+		talloc_asprintf_addbuf(ps, "%s", sep);
+	if (*ps == NULL)
+		return;
+	va_start(ap, fmt);
+	add(ps, fmt, ap);
+	va_end(ap);
+}
+
+PRINTF_ATTRIBUTE(2, 0)
+static const char *set_name(const void *ptr, const char *fmt, va_list ap)
+{
+	if (!talloc_impl_is_chunk(ptr))
+		return NULL;
+	return talloc_impl_name(ptr, talloc_vasprintf(ptr, fmt, ap));
+}
+
+_PUBLIC_ const char *talloc_set_name(const void *ptr, const char *fmt, ...)
+{
+	const char *name;
+	va_list ap;
+
+	va_start(ap, fmt);
+	name = set_name(ptr, fmt, ap);
+	va_end(ap);
+	return name;
+}
+
+PRINTF_ATTRIBUTE(3, 0)
+static void *named(const void *ctx, size_t size, const char *fmt, va_list ap)
+{
+	void *ptr = talloc_named_const(ctx, size, NULL);
+
+	if (ptr != NULL && set_name(ptr, fmt, ap) == NULL) {
+		talloc_free(ptr);
+		ptr = NULL;
+	}
+	return ptr;
+}
+
+_PUBLIC_ void *talloc_named(const void *ctx, size_t size, const char *fmt, ...)
+{
+	void *ptr;
+	va_list ap;
+
+	va_start(ap, fmt);
+	ptr = named(ctx, size, fmt, ap);
+	va_end(ap);
+	return ptr;
+}
+
+_PUBLIC_ void *talloc_init(const char *fmt, ...)
+{
+	void *ptr;
+	va_list ap;
+
+	va_start(ap, fmt);
+	ptr = named(NULL, 0, fmt, ap);
+	va_end(ap);
+	return ptr;
+}

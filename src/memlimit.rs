@@ -1,0 +1,228 @@
+//! Memory limits: an account per limited context, exact at every moment.
+//!
+//! The account of a context is the sum of [`alloc::weight`] over its subtree.
+//! Every malloc'd chunk points to its nearest account with its `home` word;
+//! accounts point to the next one above.  The `home` of a pool member leads to
+//! its arena instead: it weighs nothing, and where its account is needed (for a
+//! child that comes from malloc) it is looked for among its ancestors.  An owner
+//! of an account that is a pool member keeps its arena in the account.
+
+use crate::alloc;
+use crate::chunk::{Chunk, MEMBER, OWNER};
+use crate::tree;
+use core::ffi::c_void;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// What a limited context has used, and what it may.
+pub struct Account {
+    above: Nearest,
+    /// 0 is no limit.
+    max: usize,
+    used: usize,
+    /// The owner's arena, if it is a pool member.
+    arena: *mut c_void,
+}
+
+/// The account that counts a chunk first; those above follow from it.
+pub type Nearest = Option<NonNull<Account>>;
+
+macro_rules! account {
+    ($account:expr) => {
+        // SAFETY: an account is there as long as its owner is, and nobody
+        // points to it longer (`close`); used for one field at a time.
+        unsafe { &mut *$account.as_ptr() }
+    };
+}
+
+/// Has there ever been a limit in this process? Spares the search for one.
+static LIMITS: AtomicBool = AtomicBool::new(false);
+
+/// The account that a malloc'd child of `c` would belong to.
+#[inline]
+pub fn account_of(c: Chunk) -> Nearest {
+    if !c.has(MEMBER) {
+        return NonNull::new(c.home().cast());
+    }
+    if LIMITS.load(Relaxed) { search(c) } else { None }
+}
+
+#[cold]
+fn search(c: Chunk) -> Nearest {
+    let holder = tree::ancestors(c).find(|a| !a.has(MEMBER) || a.has(OWNER))?;
+    NonNull::new(holder.home().cast())
+}
+
+/// The `home` of a malloc'd chunk in this account.
+#[inline]
+pub fn as_home(account: Nearest) -> *mut c_void {
+    account.map_or(null_mut(), |a| a.as_ptr().cast())
+}
+
+/// The arena that a `MEMBER` lies in.
+#[inline]
+pub fn arena_of(c: Chunk) -> *mut c_void {
+    if c.has(OWNER) {
+        own(c).map_or(null_mut(), |a| account!(a).arena)
+    } else {
+        c.home()
+    }
+}
+
+/// A member got a place of its own from malloc, charged to `account`.
+pub fn leave_arena(c: Chunk, account: Nearest) {
+    c.clear(MEMBER);
+    match own(c) {
+        Some(a) => account!(a).arena = null_mut(),
+        None => c.set_home(as_home(account)),
+    }
+}
+
+fn own(c: Chunk) -> Nearest {
+    if c.has(OWNER) {
+        NonNull::new(c.home().cast())
+    } else {
+        None
+    }
+}
+
+/// Adds `bytes` to an account and all above it, if none would go beyond its
+/// limit; else errno says ENOMEM.
+#[inline]
+pub fn charge(account: Nearest, bytes: usize) -> bool {
+    account.is_none() || charge_some(account, bytes)
+}
+
+#[cold]
+fn charge_some(account: Nearest, bytes: usize) -> bool {
+    let fits = up(account).all(|a| {
+        let a = account!(a);
+        a.max == 0 || a.used.saturating_add(bytes) <= a.max
+    });
+    if fits {
+        add(account, bytes);
+    } else {
+        // SAFETY: errno is this thread's.
+        unsafe { *libc::__errno_location() = libc::ENOMEM };
+    }
+    fits
+}
+
+/// Takes `bytes` off an account and all above it.
+#[inline]
+pub fn uncharge(account: Nearest, bytes: usize) {
+    if account.is_some() {
+        for a in up(account) {
+            account!(a).used -= bytes;
+        }
+    }
+}
+
+fn add(account: Nearest, bytes: usize) {
+    for a in up(account) {
+        account!(a).used += bytes;
+    }
+}
+
+fn up(account: Nearest) -> impl Iterator<Item = NonNull<Account>> {
+    core::iter::successors(account, |&a| account!(a).above)
+}
+
+/// Limit and use of the account that `c` owns, if any, for reports.
+pub fn figures(c: Chunk) -> Option<(usize, usize)> {
+    own(c).map(|a| (account!(a).max, account!(a).used))
+}
+
+/// `talloc_set_memlimit`: limits `c` and what is below it to `max` bytes.
+/// False without memory for the account.
+pub fn set(c: Chunk, max: usize) -> bool {
+    if let Some(a) = own(c) {
+        account!(a).max = max;
+        return true;
+    }
+    let above = account_of(c);
+    let arena = if c.has(MEMBER) { c.home() } else { null_mut() };
+    let made = alloc::record(Account {
+        above,
+        max,
+        used: 0,
+        arena,
+    });
+    let Some(account) = made else { return false };
+    LIMITS.store(true, Relaxed);
+    let used = rehome(c, above, made);
+    account!(account).used = used;
+    // It belongs to itself now, whatever rehome made of it.
+    c.set_home(account.as_ptr().cast());
+    c.set(OWNER);
+    account!(account).above = above;
+    true
+}
+
+/// Moves what `from` counts first in the subtree of `c` over to `to`; answers
+/// how many bytes that is, nested accounts included. Sums are left alone.
+fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
+    let mut bytes = 0;
+    let mut walk = tree::whole_subtree(c);
+    while let Some(x) = walk.next() {
+        if let Some(a) = own(x) {
+            bytes += account!(a).used;
+            account!(a).above = to;
+            walk.skip_children();
+            continue;
+        }
+        bytes += alloc::weight(x);
+        if !x.has(MEMBER) {
+            debug_assert!(NonNull::new(x.home().cast()) == from);
+            x.set_home(as_home(to));
+        }
+    }
+    bytes
+}
+
+/// `c` is about to get the parent `new`: its subtree changes accounts.
+#[inline]
+pub fn transfer(c: Chunk, new: Option<Chunk>) {
+    if LIMITS.load(Relaxed) {
+        transfer_subtree(c, new);
+    }
+}
+
+#[cold]
+fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
+    let from = match own(c) {
+        Some(a) => account!(a).above,
+        None => account_of(c),
+    };
+    let mut to = new.and_then(account_of);
+    if from == to {
+        return;
+    }
+    if new.is_some_and(|new| tree::is_above(c, new)) {
+        to = None; // a loop: what is in it has nothing above it
+    }
+    let bytes = rehome(c, from, to);
+    uncharge(from, bytes);
+    add(to, bytes);
+}
+
+/// `c` goes, with nothing below it any more: its bytes leave every account, and
+/// its own account ends.
+#[inline]
+pub fn close(c: Chunk) {
+    if c.has(MEMBER | OWNER) || !c.home().is_null() {
+        close_limited(c);
+    }
+}
+
+fn close_limited(c: Chunk) {
+    if !c.has(MEMBER) {
+        uncharge(account_of(c), alloc::weight(c));
+    }
+    if let Some(a) = own(c) {
+        c.set_home(account!(a).arena);
+        c.clear(OWNER);
+        // SAFETY: made by `set`; its owner goes and nobody is below it.
+        unsafe { alloc::free_record(a) };
+    }
+}

@@ -1,0 +1,305 @@
+//! Who is whose child: the only file that touches links.
+//!
+//! Each parent points to its newest child, the children form a list, newest
+//! first, and every chunk points to its parent, so that neither a step up nor a
+//! removal depends on the number of siblings.  A chunk without a parent is in
+//! no list.
+//!
+//! A `DYING` chunk stays where it is until its memory goes, so that the free of
+//! its parent finds it, but looks to everybody as if it had been taken out:
+//! walks pass over it, and unless it was the newest child it has no parent
+//! ([`parent`] answers as the original does).
+//!
+//! Nothing here recurses. A loop that a caller made (a context stolen to below
+//! itself) ends every walk.  The list under the null context is shared between
+//! threads: it changes only under the lock of `global`.
+
+use crate::chunk::{Chunk, DYING, ORPHAN};
+use crate::global;
+
+/// The part of a header that belongs to this file.
+pub struct Links {
+    parent: Option<Chunk>,
+    next: Option<Chunk>,
+    prev: Option<Chunk>,
+    child: Option<Chunk>,
+}
+
+impl Links {
+    /// A chunk that stands alone.
+    pub const NONE: Links = Links {
+        parent: None,
+        next: None,
+        prev: None,
+        child: None,
+    };
+}
+
+/// The links of a chunk, to read or write one field of.
+macro_rules! at {
+    ($chunk:expr) => {
+        // SAFETY: a Chunk's header is there (chunk.rs), and the place is used
+        // for one read or write of one field.
+        unsafe { &mut *$chunk.links() }
+    };
+}
+
+/// The parent, as callers may know it.
+#[inline]
+pub fn parent(c: Chunk) -> Option<Chunk> {
+    if c.has(ORPHAN) { None } else { at!(c).parent }
+}
+
+/// Makes `c`, which has no parent, the newest child of `parent`.
+#[inline]
+pub fn link(parent: Option<Chunk>, c: Chunk) {
+    if let Some(p) = parent {
+        let _lock = global::lock_links_of(p);
+        let first = at!(p).child;
+        let links = at!(c);
+        links.parent = parent;
+        links.next = first;
+        if let Some(first) = first {
+            at!(first).prev = Some(c);
+        }
+        at!(p).child = Some(c);
+    }
+}
+
+/// Takes `c` out of its parent's list.
+#[inline]
+pub fn unlink(c: Chunk) {
+    if let Some(p) = at!(c).parent {
+        let _lock = global::lock_links_of(p);
+        let links = at!(c);
+        match links.prev {
+            Some(prev) => at!(prev).next = links.next,
+            None => at!(p).child = links.next,
+        }
+        if let Some(next) = links.next {
+            at!(next).prev = links.prev;
+        }
+        links.parent = None;
+        links.next = None;
+        links.prev = None;
+    }
+}
+
+/// Runs `f`, which may move `c` in memory, and mends every link to it if it
+/// did.  `None` from `f` means that `c` is where it was.
+pub fn moving(c: Chunk, f: impl FnOnce() -> Option<Chunk>) -> Option<Chunk> {
+    let owner = at!(c).parent;
+    // Neighbours may not change while the header is being copied.
+    let _lock = owner.map(global::lock_links_of);
+    let new = f()?;
+    if new != c {
+        let links = at!(new);
+        match links.prev {
+            Some(prev) => at!(prev).next = Some(new),
+            None => {
+                if let Some(p) = owner {
+                    at!(p).child = Some(new);
+                }
+            }
+        }
+        if let Some(next) = links.next {
+            at!(next).prev = Some(new);
+        }
+        let mut child = links.child;
+        while let Some(ch) = child {
+            at!(ch).parent = Some(new);
+            child = at!(ch).next;
+        }
+    }
+    Some(new)
+}
+
+/// Takes `c` out of everybody's sight before its children go.
+pub fn hide(c: Chunk) {
+    if !is_newest(c) {
+        c.set(ORPHAN);
+    }
+    c.set(DYING);
+}
+
+/// Is `c` the newest child that can be seen? True without a parent, too.
+pub fn is_newest(c: Chunk) -> bool {
+    let _lock = at!(c).parent.map(global::lock_links_of);
+    let mut prev = at!(c).prev;
+    while let Some(p) = prev {
+        if !p.has(DYING) {
+            return false;
+        }
+        prev = at!(p).prev;
+    }
+    true
+}
+
+/// The newest child that is not dying.
+#[inline]
+pub fn newest_child(c: Chunk) -> Option<Chunk> {
+    in_sight(at!(c).child)
+}
+
+/// The next older sibling that is not dying.
+#[inline]
+pub fn older_sibling(c: Chunk) -> Option<Chunk> {
+    in_sight(at!(c).next)
+}
+
+/// The newest child, dying or not.
+pub fn any_child(c: Chunk) -> Option<Chunk> {
+    at!(c).child
+}
+
+#[inline]
+fn in_sight(mut c: Option<Chunk>) -> Option<Chunk> {
+    while let Some(x) = c {
+        if !x.has(DYING) {
+            break;
+        }
+        c = at!(x).next;
+    }
+    c
+}
+
+/// A subtree in the order of reports: a chunk, then its children, newest first.
+pub struct Subtree {
+    root: Chunk,
+    at: Option<Chunk>,
+    depth: usize,
+    descend: bool,
+    dying_too: bool,
+}
+
+/// The subtree of `root`, `root` included, without what is dying below it.
+pub fn subtree(root: Chunk) -> Subtree {
+    Subtree {
+        root,
+        at: None,
+        depth: 0,
+        descend: true,
+        dying_too: false,
+    }
+}
+
+/// The subtree of `root` with all that lies in it.
+pub fn whole_subtree(root: Chunk) -> Subtree {
+    Subtree {
+        dying_too: true,
+        ..subtree(root)
+    }
+}
+
+impl Subtree {
+    /// How far the chunk returned last lies below the root.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Leaves out what lies below the chunk returned last.
+    pub fn skip_children(&mut self) {
+        self.descend = false;
+    }
+
+    fn visible(&self, c: Option<Chunk>) -> Option<Chunk> {
+        let shown = |c| if self.dying_too { c } else { in_sight(c) };
+        // Under a loop the root is its own descendant: count it once.
+        match shown(c) {
+            Some(c) if c == self.root => shown(at!(c).next),
+            c => c,
+        }
+    }
+}
+
+impl Iterator for Subtree {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        let Some(mut cur) = self.at else {
+            self.at = Some(self.root);
+            return self.at;
+        };
+        if core::mem::replace(&mut self.descend, true)
+            && let Some(child) = self.visible(at!(cur).child)
+        {
+            self.depth += 1;
+            self.at = Some(child);
+            return self.at;
+        }
+        while cur != self.root {
+            if let Some(sibling) = self.visible(at!(cur).next) {
+                self.at = Some(sibling);
+                return self.at;
+            }
+            cur = at!(cur).parent?;
+            self.depth -= 1;
+        }
+        None
+    }
+}
+
+/// `c` and what is above it, nearest first; each once, even in a loop.
+pub struct Ancestors {
+    at: Option<Chunk>,
+    left: usize,
+}
+
+/// `c`, its parent, and so on up.
+pub fn ancestors(c: Chunk) -> Ancestors {
+    Ancestors {
+        at: Some(c),
+        left: distinct(c),
+    }
+}
+
+impl Iterator for Ancestors {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        self.left = self.left.checked_sub(1)?;
+        let c = self.at?;
+        self.at = parent(c);
+        Some(c)
+    }
+}
+
+/// How many different chunks lie on the way up from `c`, `c` included; without
+/// a loop more than that many is answered.
+fn distinct(c: Chunk) -> usize {
+    // Brent: a marker that jumps ahead by powers of two meets every loop.
+    let (mut marker, mut walker) = (c, c);
+    let (mut steps, mut power) = (0_usize, 1_usize);
+    loop {
+        match parent(walker) {
+            None => return usize::MAX,
+            Some(p) => walker = p,
+        }
+        steps += 1;
+        if walker == marker {
+            break;
+        }
+        if steps == power {
+            marker = walker;
+            power *= 2;
+            steps = 0;
+        }
+    }
+    // `steps` is the length of the loop; now the way to it.
+    let up = |c: Chunk| parent(c).unwrap_or(c);
+    let (mut ahead, mut behind, mut before) = (c, c, 0);
+    for _ in 0..steps {
+        ahead = up(ahead);
+    }
+    while ahead != behind {
+        ahead = up(ahead);
+        behind = up(behind);
+        before += 1;
+    }
+    before + steps
+}
+
+/// Is `above` the chunk `c` or above it?
+pub fn is_above(above: Chunk, c: Chunk) -> bool {
+    ancestors(c).any(|a| a == above)
+}
