@@ -37,9 +37,9 @@ failed=0
 
 report() { # STATUS NAME
 	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
+		printf 'ok - %s\n' "$2"
 	else
-		echo "not ok - $2"
+		printf 'not ok - %s\n' "$2"
 		sed 's/^/    /' "$work/log" >&2
 		failed=$((failed + 1))
 	fi
@@ -123,7 +123,7 @@ else
 		's/const char *\*talloc_get_name/char *talloc_get_name/'; do
 		tr '\n' '\001' <"$1/talloc.h" | sed "$change" | tr '\001' '\n' >"$work/new-talloc.h"
 		if cmp -s "$1/talloc.h" "$work/new-talloc.h"; then
-			echo "skip - not found in the header: $change"
+			printf 'skip - not found in the header: %s\n' "$change"
 			continue
 		fi
 		compile -DHAVE_REFERENCE=1

@@ -98,7 +98,8 @@ pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
         Step::Refused | Step::Dereferenced => -1,
         Step::Already => 0,
         Step::Going => {
-            free_below(c, c, location);
+            free_below(c, location);
+            finish(c, location);
             0
         }
     }
@@ -112,7 +113,7 @@ pub fn children(c: Chunk, location: *const c_char) {
         // Out of sight, as in the original, while the others go.
         tree::hide(name);
     }
-    free_below(c, c, location);
+    free_below(c, location);
     let Some(name) = name else { return };
     name.clear(DYING | ORPHAN);
     if held.still_there() {
@@ -134,9 +135,9 @@ fn name_child(c: Chunk) -> Option<Chunk> {
     None
 }
 
-/// Frees what is below `top`, and `top` too if it is dying. `cur` is where the
-/// walk stands.
-fn free_below(top: Chunk, mut cur: Chunk, location: *const c_char) {
+/// Frees what is below `top`, which is dying or held.
+fn free_below(top: Chunk, location: *const c_char) {
+    let mut cur = top;
     loop {
         if cur.has(FREE) {
             return; // only a held `top`: a destructor has freed it
@@ -147,19 +148,16 @@ fn free_below(top: Chunk, mut cur: Chunk, location: *const c_char) {
             } else if step_into(cur, child, location) {
                 cur = child;
             }
-        } else if cur == top && !cur.has(DYING) {
-            return;
-        } else {
-            let up = cur.hook();
-            let last = cur == top;
-            finish(cur, location);
-            if last {
-                return;
-            }
-            // SAFETY: `begin` stored the dying chunk that the walk came from,
-            // or `top`, which is held; neither goes before those below it.
-            cur = unsafe { Chunk::at(up.cast()) };
+            continue;
         }
+        if cur == top {
+            return;
+        }
+        let up = cur.hook();
+        finish(cur, location);
+        // SAFETY: `begin` stored the chunk that the walk came from. It is dying
+        // or held, so that only we give it back.
+        cur = unsafe { Chunk::at(up.cast()) };
     }
 }
 

@@ -113,7 +113,8 @@ fn charge_some(account: Nearest, bytes: usize) -> bool {
 pub fn uncharge(account: Nearest, bytes: usize) {
     if account.is_some() {
         for a in up(account) {
-            account!(a).used -= bytes;
+            let a = account!(a);
+            a.used = a.used.saturating_sub(bytes);
         }
     }
 }
@@ -150,24 +151,23 @@ pub fn set(c: Chunk, max: usize) -> bool {
     });
     let Some(account) = made else { return false };
     LIMITS.store(true, Relaxed);
-    let used = rehome(c, above, made);
-    account!(account).used = used;
-    // It belongs to itself now, whatever rehome made of it.
+    account!(account).used = rehome(c, above, made);
     c.set_home(account.as_ptr().cast());
     c.set(OWNER);
-    account!(account).above = above;
     true
 }
 
 /// Moves what `from` counts first in the subtree of `c` over to `to`; answers
-/// how many bytes that is, nested accounts included. Sums are left alone.
+/// how many bytes that is, nested accounts included. Sums are left alone.  In a
+/// loop an account may lie below itself: there it has none above.
 fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
     let mut bytes = 0;
     let mut walk = tree::whole_subtree(c);
     while let Some(x) = walk.next() {
         if let Some(a) = own(x) {
-            bytes += account!(a).used;
-            account!(a).above = to;
+            let looped = up(to).any(|above| above == a);
+            account!(a).above = to.filter(|_| !looped);
+            bytes += if looped { 0 } else { account!(a).used };
             walk.skip_children();
             continue;
         }
