@@ -158,8 +158,8 @@ accepted "$cc" c99 "$work/deprecated.c"
 
 tab=$(printf '\t')
 
-# function STATEMENT: one that has the statement in it
-function() {
+# in_function STATEMENT: one that has the statement in it
+in_function() {
 	number=$((number + 1))
 	printf 'int use_%d(void *ctx, ...);\n' "$number"
 	printf 'int use_%d(void *ctx, ...)\n{\n\tVARIABLES;\n\t%s\n\tUSED;\n}\n' "$number" "$1"
@@ -190,10 +190,10 @@ for cc in gcc clang g++ clang++; do
 		'#'*) continue ;;
 		esac
 		[ "$when" -le "$since" ] || continue
-		function "$right" >>"$work/right.c"
+		in_function "$right" >>"$work/right.c"
 		{
 			echo '#include "wrong-uses.h"'
-			function "$wrong"
+			in_function "$wrong"
 		} >"$work/wrong.c"
 		if compile "$cc" "$std" "$work/wrong.c"; then
 			echo "accepted: $wrong" >"$work/log"

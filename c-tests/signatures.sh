@@ -119,7 +119,7 @@ else
 	for change in 's/size_t talloc_get_size/int talloc_get_size/' \
 		's/talloc_unlink(const void/talloc_unlink(void/' \
 		's/\(talloc_set_memlimit(const void[^,]*, \)size_t/\1unsigned int/' \
-		's/\(_talloc_array(const void[^;]*, \)unsigned\( int\)*/\1size_t/' \
+		's/\(_talloc_array(const void[^;]*\)unsigned\( int\)*/\1size_t/' \
 		's/const char *\*talloc_get_name/char *talloc_get_name/'; do
 		tr '\n' '\001' <"$1/talloc.h" | sed "$change" | tr '\001' '\n' >"$work/new-talloc.h"
 		if cmp -s "$1/talloc.h" "$work/new-talloc.h"; then

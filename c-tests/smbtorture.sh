@@ -75,7 +75,8 @@ torture() {
 	cat "$dir"/libs.* 2>/dev/null |
 		sed -n 's/.*calling init: \(.*libtalloc\.so\.2.*\)/\1/p' | sort -u >"$work/$name.library"
 	if [ "$status" -ne 0 ] || [ "$bad" -ne 0 ]; then
-		grep -E '^(failure|error): ' "$work/$name.log" | sed 's/^/    /' >&2
+		# "error: NAME [", the reason, "]"
+		sed -n '/^\(failure\|error\): /,/^\]/p' "$work/$name.log" | head -n 40 | sed 's/^/    /' >&2
 		tail -n 20 "$work/$name.err" | sed 's/^/    /' >&2
 	fi
 }

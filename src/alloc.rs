@@ -208,8 +208,10 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
         return Some(c);
     }
     let (new, renamed) = if c.has(MEMBER) {
-        let new = pool::resize_in_place(c, size).or_else(|| move_member(c, size))?;
-        (new, new != c)
+        match pool::resize_in_place(c, size) {
+            Some((new, place)) => (new, place == pool::Place::New),
+            None => (move_member(c, size)?, true),
+        }
     } else if size < old && old - size < KEPT {
         memlimit::uncharge(memlimit::account_of(c), old - size);
         (c, false)

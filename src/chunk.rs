@@ -179,6 +179,19 @@ impl Chunk {
         Chunk(unsafe { NonNull::new_unchecked(place.cast()) })
     }
 
+    /// Does the header still carry the magic of a live chunk?
+    #[inline]
+    pub fn is_live(self) -> bool {
+        self.tag().load(Relaxed) & (!FLAGS | FREE) == global::magic_or_none()
+    }
+
+    /// Reports that it does not.
+    #[cold]
+    pub fn fault(self) {
+        // SAFETY: a chunk that another one links to was one once.
+        unsafe { Self::bad(self.header(), self.tag().load(Relaxed)) };
+    }
+
     /// The first byte of the header.
     pub fn start(self) -> *mut u8 {
         self.0.as_ptr().cast()

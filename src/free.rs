@@ -142,7 +142,7 @@ fn free_below(top: Chunk, location: *const c_char) {
         if cur.has(FREE) {
             return; // only a held `top`: a destructor has freed it
         }
-        if let Some(child) = tree::newest_child(cur) {
+        if let Some(child) = tree::next_to_free(cur) {
             if child.has(HANDLE) {
                 reference::drop_handle(child, location);
             } else if step_into(cur, child, location) {

@@ -250,32 +250,45 @@ fn give_back(book: Book, c: Chunk) {
     }
 }
 
-/// A member gets another size without leaving its pool's or slot's room.
-pub fn resize_in_place(c: Chunk, size: usize) -> Option<Chunk> {
+/// A member gets another size without leaving its pool or slot.  The last
+/// member left may move to the start of the pool, to use all of it; then, and
+/// even if it was there before, it counts as new.
+pub fn resize_in_place(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
     let book = Book::of_member(c);
     if book.is(Kind::Cache) {
-        return (size <= cache::room(book.chunk())).then_some(c);
+        return (size <= cache::room(book.chunk())).then_some((c, Place::Old));
+    }
+    let arena = book!(book);
+    let grows = size > c.size();
+    if grows && book.members() == 1 && !alloc::is_pinned(c) {
+        let end = arena.start.wrapping_add(round(HEADER + size));
+        if end <= arena.end {
+            let new = to_start(c, NonNull::new(arena.start)?)?;
+            arena.next = end;
+            return Some((new, Place::New));
+        }
     }
     let (old_end, new_end) = (alloc::end(c), c.start().wrapping_add(round(HEADER + size)));
-    let arena = book!(book);
-    let is_last = old_end == arena.next;
-    if is_last && new_end <= arena.end {
+    if old_end == arena.next && new_end <= arena.end {
         arena.next = new_end;
+    } else if new_end > old_end {
+        return None;
+    }
+    Some((c, Place::Old))
+}
+
+/// Where a member is after it got another size.
+#[derive(PartialEq, Eq)]
+pub enum Place {
+    /// Where it was.
+    Old,
+    /// Where it counts as a new chunk.
+    New,
+}
+
+fn to_start(c: Chunk, start: NonNull<u8>) -> Option<Chunk> {
+    if start.as_ptr() == c.start() {
         return Some(c);
-    }
-    if new_end <= old_end {
-        return Some(c);
-    }
-    if book.members() != 1 {
-        return None;
-    }
-    // The only member left may use all of the room, from the start.
-    let Some(start) = NonNull::new(arena.start) else {
-        return None;
-    };
-    let end = arena.start.wrapping_add(round(HEADER + size));
-    if end > arena.end || alloc::is_pinned(c) {
-        return None;
     }
     let new = tree::moving(c, || {
         // SAFETY: both places are room of this arena and nobody else's; they
@@ -285,7 +298,6 @@ pub fn resize_in_place(c: Chunk, size: usize) -> Option<Chunk> {
             Some(Chunk::moved_to(start))
         }
     })?;
-    arena.next = end;
     alloc::adopt(c, new);
     Some(new)
 }

@@ -141,6 +141,25 @@ pub fn newest_child(c: Chunk) -> Option<Chunk> {
     in_sight(at!(c).child)
 }
 
+/// The same for a walk that is going to free it: an overwritten header is a
+/// fault, and should the abort function return, what hangs behind it is lost.
+#[inline]
+pub fn next_to_free(c: Chunk) -> Option<Chunk> {
+    let mut child = at!(c).child;
+    while let Some(x) = child {
+        if !x.is_live() {
+            at!(c).child = None;
+            x.fault();
+            return None;
+        }
+        if !x.has(DYING) {
+            break;
+        }
+        child = at!(x).next;
+    }
+    child
+}
+
 /// The next older sibling that is not dying.
 #[inline]
 pub fn older_sibling(c: Chunk) -> Option<Chunk> {

@@ -933,6 +933,49 @@ static void strings_in_a_pool(void)
 	CHECK_INT(talloc_free(pool), 0);
 }
 
+/* ---- writing too far ---- */
+
+static size_t overflow_bytes;
+static int overflow_value;
+
+static void overflow(void)
+{
+	char *pool = talloc_pool(NULL, POOL);
+	char *a = talloc_size(pool, 16);
+	char *b = talloc_size(pool, 16);
+
+	memset(a + 16, overflow_value, overflow_bytes);
+	talloc_free(b);
+}
+
+/*
+ * Members lie side by side, so that the first byte too many hits a header,
+ * and that has to be seen.  The magic is different in each process: one of
+ * three values may happen to be right.
+ */
+static void overflow_is_seen(void)
+{
+	static const int values[] = { 0x00, 'x', 0xff };
+	static const size_t lengths[] = { 1, 2, 3, 4, 8, 16, 48 };
+	size_t i, k;
+
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		int seen = 0;
+
+		for (k = 0; k < 3; k++) {
+			struct outcome *o;
+
+			overflow_bytes = lengths[i];
+			overflow_value = values[k];
+			o = run_apart(overflow, true);
+			seen += strcmp(o->reason,
+				       "Bad talloc magic value - unknown value") == 0;
+		}
+		printf("# %zu bytes too many\n", lengths[i]);
+		CHECK(seen >= 2);
+	}
+}
+
 /* ---- many ---- */
 
 /*
@@ -1048,6 +1091,7 @@ int main(void)
 	RUN(grow_the_only_one);
 	RUN(resize_to_nothing);
 	RUN(strings_in_a_pool);
+	RUN(overflow_is_seen);
 	RUN(random_walk);
 	TEST_END();
 }

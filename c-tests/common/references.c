@@ -652,6 +652,32 @@ static void referrer_is_the_grandparent(void)
 	CHECK_INT(talloc_free(top), 0);
 }
 
+/* Nobody's reference keeps the child from going, but nobody cannot be its parent. */
+static void referrer_is_nobody(void)
+{
+	void *parent, *mid;
+
+	build();
+	parent = node(top, "parent");
+	talloc_steal(parent, chunk);
+	CHECK_INT(talloc_increase_ref_count(chunk), 0);
+	CHECK_INT(talloc_free(parent), 0);
+	CHECK_STR(tree_of(top), "top{chunk c b a}");
+	CHECK_INT(talloc_reference_count(chunk), 0);
+
+	/* its new parent goes too: so does it */
+	parent = node(top, "parent");
+	mid = node(parent, "mid");
+	talloc_steal(mid, chunk);
+	CHECK_INT(talloc_increase_ref_count(chunk), 0);
+	_talloc_set_destructor(chunk, count_free);
+	freed = 0;
+	CHECK_INT(talloc_free(parent), 0);
+	CHECK_INT(freed, 1);
+	CHECK_STR(tree_of(top), "top{c b a}");
+	CHECK_INT(talloc_free(top), 0);
+}
+
 /* --- two trees that refer to each other --- */
 
 static void loop_of_two_tops(void)
@@ -909,6 +935,7 @@ int main(void)
 	RUN(referrer_beside_the_child);
 	RUN(referrer_is_the_parent);
 	RUN(referrer_is_the_grandparent);
+	RUN(referrer_is_nobody);
 	RUN(loop_of_two_tops);
 	RUN(two_trees_hold_each_others_parts);
 	RUN(siblings_refer_to_each_other);

@@ -222,6 +222,43 @@ static void freeing(void)
 	CHECK_INT(talloc_free(top), 0);
 }
 
+static int refuse(void *ptr)
+{
+	(void)ptr;
+	freed++;
+	return -1;
+}
+
+/* The one that refuses is handed on, and must not go round for ever. */
+static void refusing(void)
+{
+	make_cycle();
+	freed = 0;
+	_talloc_set_destructor(a, refuse);
+	CHECK_INT(talloc_free(b), 0);
+	CHECK(freed >= 1 && freed < 100);
+	CHECK_STR(talloc_get_name(a), "a");
+	_talloc_set_destructor(a, NULL);
+	CHECK_INT(talloc_free(a), 0);
+	CHECK_INT(talloc_free(top), 0);
+}
+
+static void children_only(void)
+{
+	void *referred = node(NULL, "referred");
+
+	/* the way down comes round to the chunk itself */
+	make_cycle();
+	set_counters();
+	talloc_reference(a, referred);
+	node(a, "newer");
+	talloc_free_children(a);
+	CHECK_INT(talloc_reference_count(referred), 0);
+	CHECK(freed >= 3);
+	CHECK_INT(talloc_free(referred), 0);
+	CHECK_INT(talloc_free(top), 0);
+}
+
 static void opened_again(void)
 {
 	make_cycle();
@@ -326,6 +363,8 @@ int main(void)
 	ALONE(by_a_reference);
 	ALONE(of_many);
 	ALONE(freeing);
+	ALONE(refusing);
+	ALONE(children_only);
 	ALONE(opened_again);
 	ALONE(working_inside);
 	ALONE(with_a_limit);

@@ -207,7 +207,7 @@ static void reports(void)
 
 /*
  * A full report on a chain indents each line further than the one before, so
- * the text alone is O(n^2) bytes: 1.6 GB here.  So the time it takes is
+ * the text alone is O(n^2) bytes: 0.8 GB here.  So the time it takes is
  * compared with that of writing the same lines.
  */
 static void full_report(void)
