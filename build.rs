@@ -32,11 +32,30 @@ fn main() {
 }
 
 fn generate(header: &Path) {
+    let mut text = Vec::new();
     let config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
     cbindgen::Builder::new()
         .with_src("src/abi.rs")
         .with_config(config)
         .generate()
         .expect("a header can be made of src/abi.rs")
-        .write_to_file(header);
+        .write(&mut text);
+    let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        // C89 has no `//` comments; cbindgen ends its #endif lines with them.
+        let line = match line.split_once("//") {
+            Some((code, comment)) if code.starts_with("#endif") => {
+                format!("{} /* {} */", code.trim_end(), comment.trim())
+            }
+            _ => line.to_owned(),
+        };
+        // Where a doc comment ended with a directive to cbindgen.
+        if line == " */" && lines.last().is_some_and(|last| last == " *") {
+            lines.pop();
+        }
+        lines.push(line);
+    }
+    fs::create_dir_all(header.parent().expect("a file in a folder")).expect("OUT_DIR is writable");
+    fs::write(header, lines.join("\n") + "\n").expect("OUT_DIR is writable");
 }

@@ -184,7 +184,7 @@ typedef void TALLOC_CTX;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * The major version of the library that runs.
@@ -220,7 +220,6 @@ _PUBLIC_ void *_talloc(const void *ctx, size_t size);
  *
  * @param fmt  the name, as for printf
  * @return     the context, NULL without memory
- *
  */
 _PUBLIC_ void *talloc_init(const char *fmt, ...) PRINTF_ATTRIBUTE(1,2);
 
@@ -280,7 +279,6 @@ void *_talloc_steal_loc(const void *new_ctx,
  * @param ptr  the chunk
  * @param fmt  the name, as for printf
  * @return     the name, NULL without memory; then the chunk has no name
- *
  */
 _PUBLIC_
 const char *talloc_set_name(const void *ptr,
@@ -313,7 +311,6 @@ _PUBLIC_ void talloc_set_name_const(const void *ptr, const char *name);
  * @param size  bytes
  * @param fmt   the name, as for printf
  * @return      the memory, NULL without
- *
  */
 _PUBLIC_
 void *talloc_named(const void *ctx,
@@ -539,7 +536,6 @@ _PUBLIC_ int talloc_unlink(const void *ctx, void *ptr);
  * A context that is freed when the process exits, before leaks are reported.
  *
  * @return the same context each time, NULL without memory
- *
  */
 _PUBLIC_ void *talloc_autofree_context(void) _DEPRECATED_;
 
@@ -744,7 +740,6 @@ _PUBLIC_ char *talloc_strndup_append_buffer(char *s, const char *a, size_t n);
  * @param ap   the arguments
  * @return     the text, named by itself; NULL without memory or on a format
  *             error
- *
  */
 _PUBLIC_
 char *talloc_vasprintf(const void *ctx,
@@ -761,7 +756,6 @@ PRINTF_ATTRIBUTE(2,0);
  * @return     the longer text, perhaps elsewhere, named by its own text; s as
  *             it was if there is nothing to add or the format is wrong; NULL
  *             without memory
- *
  */
 _PUBLIC_
 char *talloc_vasprintf_append(char *s,
@@ -776,7 +770,6 @@ PRINTF_ATTRIBUTE(2,0);
  * @param fmt  as for vprintf
  * @param ap   the arguments
  * @return     as for talloc_vasprintf_append()
- *
  */
 _PUBLIC_
 char *talloc_vasprintf_append_buffer(char *s,
@@ -791,7 +784,6 @@ PRINTF_ATTRIBUTE(2,0);
  * @param ps   where the text is. If it is NULL, nothing is done; without
  *             memory it is freed and becomes NULL
  * @param fmt  what to append, as for printf
- *
  */
 _PUBLIC_
 void talloc_asprintf_addbuf(char **ps,
@@ -806,7 +798,6 @@ PRINTF_ATTRIBUTE(2,3);
  * @param ps   as for talloc_asprintf_addbuf()
  * @param sep  goes first, if there is a text already
  * @param fmt  what to append, as for printf
- *
  */
 _PUBLIC_
 void talloc_asprintf_addsep(char **ps,
@@ -821,7 +812,6 @@ PRINTF_ATTRIBUTE(3,4);
  * @param ctx  the parent, or NULL
  * @param fmt  as for printf
  * @return     as for talloc_vasprintf()
- *
  */
 _PUBLIC_
 char *talloc_asprintf(const void *ctx,
@@ -835,7 +825,6 @@ PRINTF_ATTRIBUTE(2,3);
  * @param s    the text to append to; NULL makes a new one without a parent
  * @param fmt  as for printf
  * @return     as for talloc_vasprintf_append()
- *
  */
 _PUBLIC_
 char *talloc_asprintf_append(char *s,
@@ -849,7 +838,6 @@ PRINTF_ATTRIBUTE(2,3);
  * @param s    the text to append to; NULL makes a new one without a parent
  * @param fmt  as for printf
  * @return     as for talloc_vasprintf_append()
- *
  */
 _PUBLIC_
 char *talloc_asprintf_append_buffer(char *s,
@@ -971,12 +959,11 @@ _PUBLIC_ void talloc_set_log_stderr(void);
  * @param max_size  bytes, 0 for no limit. What would go beyond is refused:
  *                  NULL, and errno is ENOMEM
  * @return          0; -1 for NULL or without memory
- *
  */
 _PUBLIC_ int talloc_set_memlimit(const void *ctx, size_t max_size) _DEPRECATED_;
 
 #ifdef __cplusplus
 }  // extern "C"
-#endif  // __cplusplus
+#endif /* __cplusplus */
 
 #endif  /* _TALLOC_H_ */

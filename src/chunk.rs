@@ -1,7 +1,7 @@
 //! The header in front of every allocation.
 //!
 //! ```text
-//!   +0  tag     magic (upper 20 bits) and flags (lower 12)
+//!   +0  tag     magic (lower 20 bits) and flags (upper 12)
 //!   +4  size    user bytes
 //!   +8  links   parent, next, prev, child        (tree.rs only)
 //!  +40  name    text, or after the free: where it was freed
@@ -29,29 +29,31 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 pub type Flag = u32;
 
 /// Freed; `name` says where.
-pub const FREE: Flag = 1 << 0;
+pub const FREE: Flag = 1 << 20;
 /// Past its destructor, children being freed: out of sight for everybody else.
-pub const DYING: Flag = 1 << 1;
+pub const DYING: Flag = 1 << 21;
 /// Dying, and was not the newest child: has no parent any more for callers.
-pub const ORPHAN: Flag = 1 << 2;
+pub const ORPHAN: Flag = 1 << 22;
 /// An `Arena` lies right before this header.
-pub const POOL: Flag = 1 << 3;
+pub const POOL: Flag = 1 << 23;
 /// The block is part of a pool or cache; `home` leads to its `Arena`.
-pub const MEMBER: Flag = 1 << 4;
+pub const MEMBER: Flag = 1 << 24;
 /// Its destructor is running.
-pub const RUNNING: Flag = 1 << 5;
+pub const RUNNING: Flag = 1 << 25;
 /// A reference: the user memory is a `reference::Handle`.
-pub const HANDLE: Flag = 1 << 6;
+pub const HANDLE: Flag = 1 << 26;
 /// Has references; `hook` is the newest handle, which keeps the destructor.
-pub const REFERENCED: Flag = 1 << 7;
+pub const REFERENCED: Flag = 1 << 27;
 /// Owns a memory-limit account, to which `home` leads.
-pub const OWNER: Flag = 1 << 8;
+pub const OWNER: Flag = 1 << 28;
 /// A function of ours will come back to this header after a call out.
-pub const HELD: Flag = 1 << 9;
+pub const HELD: Flag = 1 << 29;
 /// The null context or the autofree context: `global` has a pointer to it.
-pub const SPECIAL: Flag = 1 << 10;
+pub const SPECIAL: Flag = 1 << 30;
 
-const FLAGS: u32 = 0xFFF;
+/// The bits of a tag that are flags. The first byte in memory is all magic, so
+/// that an overrun of one byte is seen.
+pub const FLAGS: u32 = 0xFFF0_0000;
 
 /// Allocations of this size and more are refused.
 pub const MAX_SIZE: usize = 0x1000_0000;

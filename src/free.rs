@@ -164,8 +164,9 @@ fn free_below(top: Chunk, location: *const c_char) {
 /// Asks a child of `cur` to go; true if it is dying now.
 fn step_into(cur: Chunk, child: Chunk, location: *const c_char) -> bool {
     // The owner of a reference inherits the child, unless the destructor of the
-    // child gets rid of that owner.
+    // child gets rid of that owner. The null context is nobody's heir.
     let heir = reference::newest_owner(child).flatten();
+    let heir = heir.filter(|&heir| Some(heir) != global::null_context());
     let held = heir.map(Hold::on);
     let step = begin(child, Some(cur), location);
     if step == Step::Going {

@@ -5,7 +5,7 @@
 //! held while a user's function runs.
 
 use crate::alloc;
-use crate::chunk::{Chunk, SPECIAL, user_of};
+use crate::chunk::{Chunk, FLAGS, FREE, SPECIAL, user_of};
 use crate::{free, report, tree};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
@@ -18,8 +18,8 @@ use parking_lot::lock_api::RawMutex as _;
 // ---- magic ---------------------------------------------------------------
 
 // No chunk exists while it holds this; no masked tag is equal to it.
-const NO_MAGIC: u32 = 2;
-const MAGIC_BITS: u32 = 0xFFFF_F000;
+const NO_MAGIC: u32 = 1 << 31;
+const _: () = assert!(NO_MAGIC & FLAGS & !FREE != 0);
 
 static MAGIC: AtomicU32 = AtomicU32::new(NO_MAGIC);
 
@@ -55,8 +55,8 @@ fn make_magic() -> u32 {
         }
     }
     // Not zero, so that zeroed memory is never a chunk.
-    let magic = match word & MAGIC_BITS {
-        0 => MAGIC_BITS,
+    let magic = match word & !FLAGS {
+        0 => !FLAGS,
         bits => bits,
     };
     match MAGIC.compare_exchange(NO_MAGIC, magic, Relaxed, Relaxed) {
