@@ -91,6 +91,15 @@ $(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
 
 stage: $(build)/staged
 
+demo: stage
+	@sh examples/demo.sh '$(stage)'
+
+check: stage
+	@sh c-tests/check.sh '$(stage)'
+
+check-upstream: stage
+	@sh c-tests/upstream/run.sh '$(TALLOC_SRC)' '$(stage)'
+
 clean:
 	rm -rf $(build) target
 

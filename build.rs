@@ -43,9 +43,9 @@ fn generate(header: &Path) {
     let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
-        // C89 has no `//` comments; cbindgen ends its #endif lines with them.
+        // C89 has no `//` comments; cbindgen ends blocks with them.
         let line = match line.split_once("//") {
-            Some((code, comment)) if code.starts_with("#endif") => {
+            Some((code, comment)) if code.starts_with("#endif") || code.trim() == "}" => {
                 format!("{} /* {} */", code.trim_end(), comment.trim())
             }
             _ => line.to_owned(),

@@ -963,7 +963,7 @@ _PUBLIC_ void talloc_set_log_stderr(void);
 _PUBLIC_ int talloc_set_memlimit(const void *ctx, size_t max_size) _DEPRECATED_;
 
 #ifdef __cplusplus
-}  // extern "C"
+} /* extern "C" */
 #endif /* __cplusplus */
 
 #endif  /* _TALLOC_H_ */

@@ -21,22 +21,22 @@ use libc::FILE;
 /// The chunk of a user's pointer. If there is none, the fault is reported, and
 /// should the abort function return, so does the caller, with `$fail`.
 macro_rules! chunk {
-    ($ptr:expr, $fail:expr) => {
+    ($ptr:expr $(, $fail:expr)?) => {
         // SAFETY: the module's rule.
         match unsafe { Chunk::checked($ptr.cast()) } {
             Some(c) => c,
-            None => return $fail,
+            None => return $($fail)?,
         }
     };
 }
 
 /// The same for a pointer that may be NULL.
 macro_rules! context {
-    ($ptr:expr, $fail:expr) => {
+    ($ptr:expr $(, $fail:expr)?) => {
         if $ptr.is_null() {
             None
         } else {
-            Some(chunk!($ptr, $fail))
+            Some(chunk!($ptr $(, $fail)?))
         }
     };
 }
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn _talloc_free(ptr: *mut c_void, location: *const c_char)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_free_children(ptr: *mut c_void) {
     if !ptr.is_null() {
-        free::children(chunk!(ptr, ()), c"talloc_free_children".as_ptr());
+        free::children(chunk!(ptr), c"talloc_free_children".as_ptr());
     }
 }
 
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn _talloc_set_destructor(
     ptr: *const c_void,
     destructor: Option<unsafe extern "C" fn(ptr: *mut c_void) -> c_int>,
 ) {
-    reference::set_destructor(chunk!(ptr, ()), destructor);
+    reference::set_destructor(chunk!(ptr), destructor);
 }
 
 /// Gives a chunk another parent. Call it as talloc_steal(new_ctx, ptr).
@@ -194,10 +194,7 @@ pub unsafe extern "C" fn talloc_set_name(
 /// @param pptr     where the pointer to the chunk is; becomes NULL
 /// @return         the pointer that was there
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn _talloc_move(
-    new_ctx: *const c_void,
-    pptr: *const c_void,
-) -> *mut c_void {
+pub unsafe extern "C" fn _talloc_move(new_ctx: *const c_void, pptr: *const c_void) -> *mut c_void {
     let place: *mut *mut c_void = pptr.cast_mut().cast();
     // SAFETY: the address of a pointer variable, as talloc_move() gives it.
     let ptr = unsafe { place.read() };
@@ -214,7 +211,7 @@ pub unsafe extern "C" fn _talloc_move(
 /// @param name  the name, to stay valid as long as the chunk has it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_set_name_const(ptr: *const c_void, name: *const c_char) {
-    chunk!(ptr, ()).set_name(name);
+    chunk!(ptr).set_name(name);
 }
 
 /// Allocates memory with a formatted name.
@@ -288,10 +285,7 @@ pub unsafe extern "C" fn talloc_get_name(ptr: *const c_void) -> *const c_char {
 /// @param name  the name
 /// @return      ptr if the names are the same text, else NULL
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn talloc_check_name(
-    ptr: *const c_void,
-    name: *const c_char,
-) -> *mut c_void {
+pub unsafe extern "C" fn talloc_check_name(ptr: *const c_void, name: *const c_char) -> *mut c_void {
     if ptr.is_null() {
         return null_mut();
     }
@@ -600,7 +594,7 @@ pub unsafe extern "C" fn talloc_get_size(ctx: *const c_void) -> usize {
 /// @param file  where to print
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE) {
-    let c = context!(ctx, ());
+    let c = context!(ctx);
     if !file.is_null() {
         // SAFETY: a stream, as the caller gave it.
         unsafe { report::print_parents(c, file) };
@@ -618,7 +612,9 @@ pub unsafe extern "C" fn talloc_is_parent(ctx: *const c_void, ptr: *const c_void
         return 0;
     }
     let c = chunk!(ctx, 0);
-    tree::ancestors(c).any(|a| a.user().cast_const() == ptr).into()
+    tree::ancestors(c)
+        .any(|a| a.user().cast_const() == ptr)
+        .into()
 }
 
 /// Replaces one certain parent of a chunk, the parent proper or the owner of a
@@ -1070,7 +1066,7 @@ pub unsafe extern "C" fn talloc_report_depth_cb(
     >,
     private_data: *mut c_void,
 ) {
-    let root = global::or_null_context(context!(ptr, ()));
+    let root = global::or_null_context(context!(ptr));
     if let (Some(root), Some(show)) = (root, callback) {
         report::walk(root, depth, max_depth, |seen| {
             let (ptr, is_ref) = (seen.chunk.user(), seen.is_ref.into());
@@ -1095,7 +1091,7 @@ pub unsafe extern "C" fn talloc_report_depth_file(
     max_depth: c_int,
     file: *mut FILE,
 ) {
-    let root = global::or_null_context(context!(ptr, ()));
+    let root = global::or_null_context(context!(ptr));
     if let Some(root) = root
         && !file.is_null()
     {
@@ -1175,9 +1171,7 @@ pub extern "C" fn talloc_set_abort_fn(
 ///
 /// @param log_fn  gets the line, with its newline; NULL for none
 #[unsafe(no_mangle)]
-pub extern "C" fn talloc_set_log_fn(
-    log_fn: Option<unsafe extern "C" fn(message: *const c_char)>,
-) {
+pub extern "C" fn talloc_set_log_fn(log_fn: Option<unsafe extern "C" fn(message: *const c_char)>) {
     global::set_log_fn(log_fn);
 }
 

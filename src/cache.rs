@@ -26,8 +26,9 @@ pub struct Cache {
     arena: Arena,
 }
 
-const _: () = assert!(size_of::<Cache>() % ALIGN == 0);
-const _: () = assert!(core::mem::offset_of!(Cache, arena) + size_of::<Arena>() == size_of::<Cache>());
+const _: () = assert!(size_of::<Cache>().is_multiple_of(ALIGN));
+const _: () =
+    assert!(core::mem::offset_of!(Cache, arena) + size_of::<Arena>() == size_of::<Cache>());
 
 const BITS: usize = 64;
 

@@ -86,7 +86,7 @@ pub const HEADER: usize = size_of::<Header>();
 
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(HEADER == 64);
-const _: () = assert!(HEADER % ALIGN == 0);
+const _: () = assert!(HEADER.is_multiple_of(ALIGN));
 const _: () = assert!(core::mem::offset_of!(Header, tag) == 0);
 
 /// A header, never to be confused with the user's pointer behind it.
@@ -148,7 +148,12 @@ impl Chunk {
     /// # Safety
     /// `place` is aligned and writable for [`HEADER`] bytes, and nobody else's.
     #[inline]
-    pub unsafe fn emplace(place: NonNull<u8>, size: usize, flags: Flag, home: *mut c_void) -> Chunk {
+    pub unsafe fn emplace(
+        place: NonNull<u8>,
+        size: usize,
+        flags: Flag,
+        home: *mut c_void,
+    ) -> Chunk {
         let header = place.cast::<Header>();
         // SAFETY: the caller's promise.
         unsafe {

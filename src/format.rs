@@ -4,8 +4,8 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::chunk::{Chunk, user_of};
-use crate::string::{self, At};
 use crate::name;
+use crate::string::{self, At};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 

@@ -130,7 +130,11 @@ pub fn log_parts(before: &CStr, text: *const c_char, after: &CStr) {
     // SAFETY: three C strings (a NULL text is replaced), and a buffer of the
     // size that the first call asks for.
     unsafe {
-        let text = if text.is_null() { c"(NULL)".as_ptr() } else { text };
+        let text = if text.is_null() {
+            c"(NULL)".as_ptr()
+        } else {
+            text
+        };
         let format = c"%s%s%s".as_ptr();
         let parts = (before.as_ptr(), after.as_ptr());
         let length = libc::snprintf(null_mut(), 0, format, parts.0, text, parts.1);
@@ -258,7 +262,11 @@ unsafe extern "C" fn after_fork_in_child() {
     // The threads that may wait for the lock are not in this process, and
     // must not be woken: begin with a fresh lock.
     // SAFETY: the child has one thread, and a RawMutex owns nothing.
-    unsafe { (&raw const LINKS).cast_mut().write(parking_lot::RawMutex::INIT) };
+    unsafe {
+        (&raw const LINKS)
+            .cast_mut()
+            .write(parking_lot::RawMutex::INIT)
+    };
 }
 
 fn once(done: &AtomicBool) -> bool {
@@ -382,6 +390,9 @@ fn read_fill() -> Option<c_int> {
         }
     };
     FILL.store(fill, Relaxed);
-    if fill == FILL_OFF { None } else { Some(fill as c_int) }
+    if fill == FILL_OFF {
+        None
+    } else {
+        Some(fill as c_int)
+    }
 }
-

@@ -44,7 +44,11 @@ pub fn account_of(c: Chunk) -> Nearest {
     if !c.has(MEMBER) {
         return NonNull::new(c.home().cast());
     }
-    if LIMITS.load(Relaxed) { search(c) } else { None }
+    if LIMITS.load(Relaxed) {
+        search(c)
+    } else {
+        None
+    }
 }
 
 #[cold]

@@ -39,7 +39,7 @@ pub struct Arena {
     end: *mut u8,
 }
 
-const _: () = assert!(size_of::<Arena>() % ALIGN == 0);
+const _: () = assert!(size_of::<Arena>().is_multiple_of(ALIGN));
 
 impl Arena {
     /// The book of an empty pool or cache whose room is `room` bytes at `start`.

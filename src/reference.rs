@@ -215,10 +215,18 @@ pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {
 /// function may do anything, so each handle is held until its line is out.
 pub fn log_references(c: Chunk, what: &CStr, location: *const c_char) {
     global::log_parts(what, location, c"\n");
-    let mut at = if c.has(crate::chunk::FREE) { None } else { newest(c) };
+    let mut at = if c.has(crate::chunk::FREE) {
+        None
+    } else {
+        newest(c)
+    };
     while let Some(h) = at {
         let held = free::Hold::on(h);
         global::log_parts(c"\treference at ", handle!(h).location, c"\n");
-        at = if held.still_there() { handle!(h).older } else { None };
+        at = if held.still_there() {
+            handle!(h).older
+        } else {
+            None
+        };
     }
 }

@@ -25,7 +25,11 @@ pub fn blank(ctx: Option<Chunk>, length: usize) -> Option<Chunk> {
 pub unsafe fn copy(ctx: Option<Chunk>, text: *const c_char, length: usize) -> Option<Chunk> {
     let c = blank(ctx, length)?;
     // SAFETY: the caller's promise, and a fresh chunk of that size.
-    unsafe { c.user().cast::<c_char>().copy_from_nonoverlapping(text, length) };
+    unsafe {
+        c.user()
+            .cast::<c_char>()
+            .copy_from_nonoverlapping(text, length)
+    };
     Some(c)
 }
 
