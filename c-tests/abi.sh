@@ -145,4 +145,8 @@ check "global symbols of the static library" same "$work/archive-wanted" "$work/
 nm -g --defined-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort | uniq -d >"$work/twice"
 check "the static library defines none of them twice" none "$work/twice"
 
+# What cannot panic has no way to the panic functions left in it.
+nm "$archive" 2>/dev/null | grep -i 'panick' >"$work/panics"
+check "no panic can be reached" none "$work/panics"
+
 [ "$failed" -eq 0 ]

@@ -14,22 +14,23 @@
 #include <string.h>
 #include <talloc.h>
 
-#define EXPECT(what)                                                        \
-	do {                                                                \
-		if (!(what)) {                                              \
-			fflush(stdout);                                     \
-			fprintf(stderr, __location__ ": not so: " #what "\n"); \
-			exit(1);                                            \
-		}                                                           \
-	} while (0)
+/* __location__ is talloc's: the file and line, as a text. */
+#define EXPECT(what) ((what) ? (void)0 : fail(__location__ ": not so: " #what))
+
+static void fail(const char *text)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s\n", text);
+	exit(1);
+}
 
 struct user {
 	char *name;
 	int id;
 };
 
-/* The top of everything talloc has handed out is the "null context", which
- * counts as a block itself; main() turns it on. */
+/* main() turns on the "null context", the parent of all that has no other. It
+ * is a block itself. */
 static size_t blocks_in_use(void)
 {
 	return talloc_total_blocks(NULL) - 1;
@@ -45,7 +46,6 @@ static void contexts_and_children(void)
 	printf("   a user and its name: %zu blocks, %zu bytes\n",
 	       talloc_total_blocks(user), talloc_total_size(user));
 	EXPECT(talloc_total_blocks(user) == 2);
-
 	EXPECT(talloc_free(user) == 0); /* takes the name with it */
 	EXPECT(blocks_in_use() == 0);
 	puts("   one talloc_free of the user, and both are gone");
@@ -60,7 +60,6 @@ static void names(void)
 	EXPECT(talloc_get_type(opaque, struct user) == opaque);
 	EXPECT(talloc_get_type(opaque, struct timer) == NULL);
 	puts("   talloc_get_type says no to another type");
-
 	talloc_set_name(opaque, "user number %d", 7);
 	printf("   after talloc_set_name: \"%s\"\n", talloc_get_name(opaque));
 	EXPECT(strcmp(talloc_get_name(opaque), "user number 7") == 0);
@@ -81,7 +80,6 @@ static void destructors(void)
 	struct user *user = talloc_zero(NULL, struct user);
 	user->name = talloc_strdup(user, "bob");
 	talloc_set_destructor(user, farewell); /* its argument type is checked */
-
 	EXPECT(talloc_free(user) == -1);
 	puts("   it said -1: bob is still here");
 	user->id = 1;
@@ -97,8 +95,7 @@ static void references(void)
 	talloc_reference(second, shared);
 	printf("   a child of the first, with %zu reference from the second\n",
 	       talloc_reference_count(shared));
-
-	/* talloc_free could not know which parent is meant, and refuses. */
+	/* talloc_free cannot know which parent is meant, and refuses. */
 	EXPECT(talloc_free(shared) == -1);
 	puts("   talloc_free refuses");
 	EXPECT(talloc_unlink(first, shared) == 0);
@@ -172,7 +169,7 @@ static void pools(void)
 
 static void pool_caches(void)
 {
-	puts("\n9. A static pool cache: slots of one size (only in this library)");
+	puts("\n9. A static pool cache: slots of one size (not in stock talloc)");
 	void *cache = talloc_pool_cache(NULL, 3 * sizeof(struct user), sizeof(struct user));
 	struct user *a = talloc_cache_zero(cache), *b = talloc_cache(cache),
 		    *c = talloc_cache(cache);
@@ -186,7 +183,7 @@ static void pool_caches(void)
 	EXPECT(blocks_in_use() == 0);
 }
 
-/* The original marks limits as deprecated; they work all the same. */
+/* talloc.h marks limits as deprecated, as it always has; they still work. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static void memory_limit(void)

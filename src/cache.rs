@@ -166,25 +166,27 @@ pub fn free_slot(c: Chunk, place: *mut u8) {
 
 /// Takes the first free slot.
 fn take_slot(bitmap: *mut u64, slots: usize) -> Option<usize> {
-    // Where each level begins, lowest first.
+    // Where each level begins, lowest first; four are enough for MAX_SIZE.
     let mut levels = [bitmap; 5];
     let (mut bits, mut top) = (words(slots), 0);
     while bits > 1 {
-        levels[top + 1] = levels[top].wrapping_add(bits);
+        let next = levels.get(top)?.wrapping_add(bits);
         top += 1;
+        *levels.get_mut(top)? = next;
         bits = words(bits);
     }
+    let levels = levels.get(..=top)?;
     let mut slot = 0;
-    for level in (0..=top).rev() {
+    for level in levels.iter().rev() {
         // SAFETY: `slot` is a word of this level: the level above has its bit.
-        let word = unsafe { levels[level].add(slot).read() };
+        let word = unsafe { level.add(slot).read() };
         if word == 0 {
             return None; // only at the top: the cache is full
         }
         slot = slot * BITS + word.trailing_zeros() as usize;
     }
     let mut bit = slot;
-    for level in &levels[..=top] {
+    for level in levels {
         let word = level.wrapping_add(bit / BITS);
         // SAFETY: the words just read.
         let left = unsafe { word.read() } & !(1 << (bit % BITS));

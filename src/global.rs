@@ -7,13 +7,13 @@
 use crate::alloc;
 use crate::chunk::{Chunk, FLAGS, FREE, SPECIAL, user_of};
 use crate::{free, report, tree};
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use parking_lot::lock_api::RawMutex as _;
 
 // ---- magic ---------------------------------------------------------------
 
@@ -183,7 +183,29 @@ pub fn fault_after_free(at: *const c_char) {
 
 static NULL_CONTEXT: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 static AUTOFREE: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
-static LINKS: parking_lot::RawMutex = parking_lot::RawMutex::INIT;
+
+/// A mutex in the place that pthread functions want.
+struct Mutex(UnsafeCell<libc::pthread_mutex_t>);
+
+// SAFETY: a pthread mutex is made to be used from all threads.
+unsafe impl Sync for Mutex {}
+
+static LINKS: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+
+impl Mutex {
+    fn lock(&self) {
+        // SAFETY: an initialised mutex; locking it cannot fail, since we never
+        // lock it twice.
+        unsafe { libc::pthread_mutex_lock(self.0.get()) };
+    }
+
+    /// # Safety
+    /// This thread has locked it.
+    unsafe fn unlock(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { libc::pthread_mutex_unlock(self.0.get()) };
+    }
+}
 
 fn get(from: &AtomicPtr<c_void>) -> Option<Chunk> {
     let user = NonNull::new(from.load(Acquire))?;
@@ -259,14 +281,10 @@ unsafe extern "C" fn after_fork_in_parent() {
 }
 
 unsafe extern "C" fn after_fork_in_child() {
-    // The threads that may wait for the lock are not in this process, and
-    // must not be woken: begin with a fresh lock.
-    // SAFETY: the child has one thread, and a RawMutex owns nothing.
-    unsafe {
-        (&raw const LINKS)
-            .cast_mut()
-            .write(parking_lot::RawMutex::INIT)
-    };
+    // The threads that may wait for the lock are not in this process: begin
+    // with a fresh one.
+    // SAFETY: the child has one thread, and a mutex owns nothing.
+    unsafe { LINKS.0.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
 }
 
 fn once(done: &AtomicBool) -> bool {

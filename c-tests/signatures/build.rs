@@ -50,8 +50,8 @@ fn main() {
     fs::write(out.join("program.rs"), program).expect("OUT_DIR is writable");
     println!("cargo:rustc-env=TALLOC_HEADER={}", header.display());
 
-    // The program takes the functions' addresses. Not from libtalloc.a, since
-    // lld does not link a second copy of the Rust runtime.
+    // The program takes the functions' addresses. Not from libtalloc.a, which
+    // would be a second Rust runtime in it.
     let folder = library.parent().expect("a file in a folder").display();
     println!("cargo:rustc-link-search=native={folder}");
     println!("cargo:rustc-link-lib=dylib=talloc");
