@@ -53,7 +53,8 @@ $(static): $(rust_lib) $(build)/exports
 	$(LD) -r -o $(build)/talloc.o --gc-sections --whole-archive $(rust_lib) \
 		--no-whole-archive $$(sed 's/^/-u /' $(build)/exports)
 	$(OBJCOPY) --keep-global-symbols=$(build)/exports \
-		--remove-section=.llvmbc --remove-section=.llvmcmd $(build)/talloc.o
+		--remove-section=.llvmbc --remove-section=.llvmcmd \
+		--strip-symbol=rust_eh_personality $(build)/talloc.o
 	rm -f $@
 	ar rcsD $@ $(build)/talloc.o
 
