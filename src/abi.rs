@@ -12,8 +12,11 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::chunk::{Chunk, MAX_SIZE, user_of};
+use crate::root::or_null_context;
 use crate::string::At;
-use crate::{alloc, cache, free, global, memlimit, name, pool, reference, report, string, tree};
+use crate::{
+    alloc, cache, fault, free, global, memlimit, name, pool, reference, report, string, tree,
+};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr::{null, null_mut};
 use libc::FILE;
@@ -79,7 +82,7 @@ pub extern "C" fn talloc_version_minor() -> c_int {
 /// protection it gives. Another process has another one.
 #[unsafe(no_mangle)]
 pub extern "C" fn talloc_test_get_magic() -> c_int {
-    global::magic() as c_int
+    fault::magic() as c_int
 }
 
 /// Allocates memory without a name.
@@ -166,7 +169,7 @@ pub unsafe extern "C" fn _talloc_steal_loc(
         return null_mut();
     }
     let c = chunk!(ptr, null_mut());
-    free::steal(context!(new_ctx, null_mut()), c, location);
+    reference::steal(context!(new_ctx, null_mut()), c, location);
     ptr.cast_mut()
 }
 
@@ -329,7 +332,7 @@ pub unsafe extern "C" fn talloc_parent_name(ptr: *const c_void) -> *const c_char
 /// @return     the sum; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
-    global::or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).size)
+    or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).size)
 }
 
 /// The number of chunks in a subtree, with references and the chunk itself.
@@ -339,7 +342,7 @@ pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
 /// @return     the number; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_blocks(ptr: *const c_void) -> usize {
-    global::or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).blocks)
+    or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).blocks)
 }
 
 /// Copies memory. Call it as talloc_memdup(ctx, p, size).
@@ -566,7 +569,7 @@ pub unsafe extern "C" fn talloc_unlink(ctx: *const c_void, ptr: *mut c_void) -> 
         return -1;
     }
     let c = chunk!(ptr, -1);
-    reference::unlink(context!(ctx, -1), c, c"talloc_unlink".as_ptr())
+    free::unlink(context!(ctx, -1), c, c"talloc_unlink".as_ptr())
 }
 
 /// A context that is freed when the process exits, before leaks are reported.
@@ -1066,7 +1069,7 @@ pub unsafe extern "C" fn talloc_report_depth_cb(
     >,
     private_data: *mut c_void,
 ) {
-    let root = global::or_null_context(context!(ptr));
+    let root = or_null_context(context!(ptr));
     if let (Some(root), Some(show)) = (root, callback) {
         report::walk(root, depth, max_depth, |seen| {
             let (ptr, is_ref) = (seen.chunk.user(), seen.is_ref.into());
@@ -1091,7 +1094,7 @@ pub unsafe extern "C" fn talloc_report_depth_file(
     max_depth: c_int,
     file: *mut FILE,
 ) {
-    let root = global::or_null_context(context!(ptr));
+    let root = or_null_context(context!(ptr));
     if let Some(root) = root
         && !file.is_null()
     {
@@ -1164,7 +1167,7 @@ pub extern "C" fn talloc_enable_leak_report_full() {
 pub extern "C" fn talloc_set_abort_fn(
     abort_fn: Option<unsafe extern "C" fn(reason: *const c_char)>,
 ) {
-    global::set_abort_fn(abort_fn);
+    fault::set_abort_fn(abort_fn);
 }
 
 /// Sets the function that gets warnings and errors, line by line.
@@ -1172,13 +1175,13 @@ pub extern "C" fn talloc_set_abort_fn(
 /// @param log_fn  gets the line, with its newline; NULL for none
 #[unsafe(no_mangle)]
 pub extern "C" fn talloc_set_log_fn(log_fn: Option<unsafe extern "C" fn(message: *const c_char)>) {
-    global::set_log_fn(log_fn);
+    fault::set_log_fn(log_fn);
 }
 
 /// Sends warnings and errors to stderr.
 #[unsafe(no_mangle)]
 pub extern "C" fn talloc_set_log_stderr() {
-    global::log_to_stderr();
+    fault::log_to_stderr();
 }
 
 /// Limits the memory of a context and all below it, headers included. Limits

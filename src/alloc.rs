@@ -1,77 +1,15 @@
-//! How a chunk comes to be, grows, shrinks and goes: the only file that calls
-//! malloc, realloc and free.
+//! How a chunk comes to be, grows, shrinks and goes.
 //!
-//! A block is `[Cache fields] [Arena] header user-memory`; the parts in brackets
-//! only for a static pool cache, and for a pool or cache ([`front`]).
+//! A block is `[front] header user-memory [behind]`; front and room behind only
+//! for pools and caches, see `arena`.
 
 use crate::chunk::{
-    Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, RUNNING,
-    SPECIAL, round,
+    Chunk, FREE, Flag, HANDLE, HEADER, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, SPECIAL,
 };
-use crate::{cache, global, memlimit, pool, tree};
-use core::ffi::{c_char, c_void};
-use core::ptr::NonNull;
-
-// ---- malloc ---------------------------------------------------------------
-
-fn malloc(bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: malloc takes any size.
-    NonNull::new(unsafe { libc::malloc(bytes) }.cast())
-}
-
-/// # Safety
-/// `block` came from [`malloc`] and is not used any more.
-unsafe fn free(block: *mut u8) {
-    // SAFETY: the caller's promise.
-    unsafe { libc::free(block.cast()) };
-}
-
-/// Memory for the length of one function; given back when dropped.
-pub struct Scratch<T> {
-    place: NonNull<T>,
-    len: usize,
-}
-
-/// Room for `len` items, or `None` without memory.
-pub fn scratch<T>(len: usize) -> Option<Scratch<T>> {
-    let place = malloc(len.checked_mul(size_of::<T>())?)?.cast();
-    Some(Scratch { place, len })
-}
-
-impl<T> Scratch<T> {
-    /// The first item.
-    pub fn start(&self) -> *mut T {
-        self.place.as_ptr()
-    }
-
-    /// How many there is room for.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-}
-
-impl<T> Drop for Scratch<T> {
-    fn drop(&mut self) {
-        // SAFETY: it came from malloc, and the borrow checker ends its uses.
-        unsafe { free(self.start().cast()) };
-    }
-}
-
-/// A bare block for a record that is not a chunk.
-pub fn record<T>(value: T) -> Option<NonNull<T>> {
-    const { assert!(align_of::<T>() <= crate::chunk::ALIGN) };
-    let place: NonNull<T> = malloc(size_of::<T>())?.cast();
-    // SAFETY: fresh, large enough and aligned.
-    unsafe { place.write(value) };
-    Some(place)
-}
-
-/// # Safety
-/// `place` came from [`record`] and is not used any more.
-pub unsafe fn free_record<T>(place: NonNull<T>) {
-    // SAFETY: the caller's promise.
-    unsafe { free(place.as_ptr().cast()) };
-}
+use crate::{arena, heap, memlimit, root, tree};
+use core::ffi::{c_char, c_int, c_void};
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 // ---- coming to be ---------------------------------------------------------
 
@@ -126,17 +64,18 @@ pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chu
 /// checked that the plan is below [`MAX_SIZE`] or little above it.
 #[inline]
 pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
-    let parent = global::or_null_context(ctx);
-    let c = match parent {
-        None => from_malloc(plan, None)?,
-        Some(p) => match pool::carve(p, plan.bytes()) {
-            Some((place, arena)) => {
-                // SAFETY: carve gave a place of that many bytes, aligned, ours.
-                unsafe { emplace(place, plan, MEMBER, arena) }
+    let parent = root::or_null_context(ctx);
+    let account = match parent {
+        None => None,
+        Some(p) => {
+            if let Some((place, home)) = arena::carve(p, plan.bytes()) {
+                // SAFETY: carve gave a place of that many bytes.
+                return Some(unsafe { in_room(parent, place, plan, home) });
             }
-            None => from_malloc(plan, memlimit::account_of(p))?,
-        },
+            memlimit::account_of(p)
+        }
     };
+    let c = from_malloc(plan, account)?;
     tree::link(parent, c);
     Some(c)
 }
@@ -153,7 +92,7 @@ fn charged_malloc(account: memlimit::Nearest, bytes: usize) -> Option<NonNull<u8
     if !memlimit::charge(account, bytes) {
         return None;
     }
-    let block = malloc(bytes);
+    let block = heap::malloc(bytes);
     if block.is_none() {
         memlimit::uncharge(account, bytes);
     }
@@ -168,26 +107,20 @@ unsafe fn emplace(block: NonNull<u8>, plan: Plan, flags: Flag, home: *mut c_void
     unsafe { Chunk::emplace(block.add(plan.front), plan.size, plan.flags | flags, home) }
 }
 
-/// A slot of a cache as a new chunk under it.
+/// A chunk in a place that is room of an arena already, below `parent`.
 ///
 /// # Safety
-/// `place` is a slot for at least `size` user bytes, taken for this chunk.
-pub unsafe fn in_slot(cache: Chunk, place: NonNull<u8>, size: usize, arena: *mut c_void) -> Chunk {
+/// `place` has `plan.bytes()` bytes, taken for this chunk; `home` is the arena.
+pub unsafe fn in_room(
+    parent: Option<Chunk>,
+    place: NonNull<u8>,
+    plan: Plan,
+    home: *mut c_void,
+) -> Chunk {
     // SAFETY: the caller's promise.
-    let c = unsafe { Chunk::emplace(place, size, MEMBER, arena) };
-    tree::link(Some(cache), c);
+    let c = unsafe { emplace(place, plan, MEMBER, home) };
+    tree::link(parent, c);
     c
-}
-
-/// Bytes of the block before the header.
-pub fn front(c: Chunk) -> usize {
-    if !c.has(POOL) {
-        0
-    } else if cache::is_cache(c) {
-        size_of::<cache::Cache>()
-    } else {
-        size_of::<pool::Arena>()
-    }
 }
 
 // ---- growing and shrinking ------------------------------------------------
@@ -208,8 +141,8 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
         return Some(c);
     }
     let (new, renamed) = if c.has(MEMBER) {
-        match pool::resize_in_place(c, size) {
-            Some((new, place)) => (new, place == pool::Place::New),
+        match arena::resize(c, size) {
+            Some((new, place)) => (new, place == arena::Place::New),
             None => (move_member(c, size)?, true),
         }
     } else if size < old && old - size < KEPT {
@@ -225,28 +158,23 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     Some(new)
 }
 
-/// A chunk that a function further up the stack will come back to.
-pub fn is_pinned(c: Chunk) -> bool {
-    c.has(crate::chunk::DYING | RUNNING | HELD)
-}
-
 fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     let old = c.size();
     let account = memlimit::account_of(c);
     if size > old && !memlimit::charge(account, size - old) {
         return None;
     }
-    let new = if is_pinned(c) {
+    let new = if c.is_pinned() {
         // It may not move, and realloc cannot promise that: a smaller size
         // keeps the block.
         (size < old).then_some(c)
     } else {
         tree::moving(c, || {
             // SAFETY: a malloc'd block without a front (not a POOL), owned by
-            // this chunk; `moving` mends the links, `adopt` the rest.
-            let block = unsafe { libc::realloc(c.start().cast(), HEADER + size) };
+            // this chunk; `moving` mends the links to it.
+            let block = unsafe { heap::realloc(c.start(), HEADER + size) }?;
             // SAFETY: realloc copied the header.
-            NonNull::new(block.cast()).map(|b| unsafe { Chunk::moved_to(b) })
+            Some(unsafe { Chunk::moved_to(block) })
         })
     };
     match new {
@@ -255,23 +183,21 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
         _ => {}
     }
     let new = new?;
-    if new != c {
-        adopt(c, new);
-    }
+    root::moved(c, new);
     Some(new)
 }
 
 /// A pool member or cache object finds a new place: elsewhere in its pool, or
 /// from malloc.
 fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
-    if is_pinned(c) {
+    if c.is_pinned() {
         return None;
     }
-    let arena = memlimit::arena_of(c);
+    let arena = c.arena();
     let account = memlimit::account_of(c);
     let keep = HEADER + c.size().min(size);
     let new = tree::moving(c, || {
-        let (place, in_pool) = match pool::carve(c, HEADER + size) {
+        let (place, in_pool) = match arena::carve(c, HEADER + size) {
             Some((place, _)) => (place, true),
             None => (charged_malloc(account, HEADER + size)?, false),
         };
@@ -285,19 +211,12 @@ fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
         }
         Some(new)
     })?;
-    adopt(c, new);
+    root::moved(c, new);
     // The old header owns nothing any more but its place.
     c.clear(OWNER | SPECIAL);
     c.set_home(arena);
     release(c, c"talloc_realloc".as_ptr());
     Some(new)
-}
-
-/// Tells `global`, if it points at this chunk, that it moved.
-pub fn adopt(old: Chunk, new: Chunk) {
-    if new.has(SPECIAL) {
-        global::replace(old, Some(new));
-    }
 }
 
 // ---- going ----------------------------------------------------------------
@@ -315,38 +234,54 @@ pub fn stamp(c: Chunk, location: *const c_char) {
 /// been taken care of.
 pub fn release(c: Chunk, location: *const c_char) {
     stamp(c, location);
-    if let Some(byte) = global::free_fill() {
+    if let Some(byte) = free_fill() {
         // SAFETY: the user memory of a chunk that is going.
         unsafe { libc::memset(c.user(), byte, c.size()) };
     }
     // A block from malloc goes when nothing lies in it any more.
     let whole = if c.has(POOL | MEMBER) {
-        pool::vacate(c)
+        arena::vacate(c)
     } else {
         Some(c)
     };
     if let Some(c) = whole {
         // SAFETY: a malloc'd block, and nothing in it is alive.
-        unsafe { free(c.start().sub(front(c))) };
+        unsafe { heap::free(c.start().sub(arena::front(c))) };
     }
 }
 
-/// The bytes of a malloc'd block that a limit counts for this chunk.
-pub fn weight(c: Chunk) -> usize {
-    if c.has(MEMBER) {
-        0
-    } else if c.has(POOL) {
-        front(c) + pool::span(c)
-    } else {
-        HEADER + c.size()
+// ---- TALLOC_FREE_FILL -----------------------------------------------------
+
+const FILL_UNREAD: u32 = u32::MAX;
+const FILL_OFF: u32 = 256;
+static FILL: AtomicU32 = AtomicU32::new(FILL_UNREAD);
+
+/// The byte that freed user memory is filled with, if any.
+#[inline]
+pub fn free_fill() -> Option<c_int> {
+    match FILL.load(Relaxed) {
+        FILL_OFF => None,
+        FILL_UNREAD => read_fill(),
+        byte => Some(byte as c_int),
     }
 }
 
-/// Where the memory of `c` ends, rounded: its own, and a pool's members'.
-pub fn end(c: Chunk) -> *mut u8 {
-    if c.has(POOL) {
-        c.start().wrapping_add(pool::span(c))
+#[cold]
+#[inline(never)]
+fn read_fill() -> Option<c_int> {
+    // SAFETY: C strings; the environment is read as getenv allows.
+    let fill = unsafe {
+        let text = libc::getenv(c"TALLOC_FREE_FILL".as_ptr());
+        if text.is_null() {
+            FILL_OFF
+        } else {
+            libc::strtoul(text, null_mut(), 0) as u32 & 0xFF
+        }
+    };
+    FILL.store(fill, Relaxed);
+    if fill == FILL_OFF {
+        None
     } else {
-        c.start().wrapping_add(round(HEADER + c.size()))
+        Some(fill as c_int)
     }
 }

@@ -6,7 +6,7 @@
 //!   +8  links   parent, next, prev, child        (tree.rs only)
 //!  +40  name    text, or after the free: where it was freed
 //!  +48  hook    destructor | newest handle | next one up in a free walk
-//!  +56  home    memory-limit account | pool the block lies in
+//!  +56  home    memory-limit account | arena the block lies in
 //!  +64  user memory
 //! ```
 //!
@@ -16,10 +16,10 @@
 //! looks at the magic, by [`Chunk::emplace`], which writes a header, or read
 //! back from a header; and memory goes only through `alloc::release`, after
 //! which nobody keeps the `Chunk`.  Whoever calls out to a user's function
-//! must therefore hold what it means to use afterwards (see `free::Hold`), or
+//! must therefore hold what it means to use afterwards (see `hold`), or
 //! read it anew.
 
-use crate::global;
+use crate::fault::{self, MAGIC_BITS};
 use crate::tree::Links;
 use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
@@ -44,16 +44,14 @@ pub const RUNNING: Flag = 1 << 25;
 pub const HANDLE: Flag = 1 << 26;
 /// Has references; `hook` is the newest handle, which keeps the destructor.
 pub const REFERENCED: Flag = 1 << 27;
-/// Owns a memory-limit account, to which `home` leads.
+/// `home` leads to a memory-limit account of its own, an [`Instead`].
 pub const OWNER: Flag = 1 << 28;
 /// A function of ours will come back to this header after a call out.
 pub const HELD: Flag = 1 << 29;
-/// The null context or the autofree context: `global` has a pointer to it.
+/// The null context or the autofree context: `root` has a pointer to it.
 pub const SPECIAL: Flag = 1 << 30;
 
-/// The bits of a tag that are flags. The first byte in memory is all magic, so
-/// that an overrun of one byte is seen.
-pub const FLAGS: u32 = 0xFFF0_0000;
+const _: () = assert!((FREE | SPECIAL) & MAGIC_BITS == 0);
 
 /// Allocations of this size and more are refused.
 pub const MAX_SIZE: usize = 0x1000_0000;
@@ -89,6 +87,14 @@ const _: () = assert!(HEADER == 64);
 const _: () = assert!(HEADER.is_multiple_of(ALIGN));
 const _: () = assert!(core::mem::offset_of!(Header, tag) == 0);
 
+/// What begins the record to which the `home` of an `OWNER` leads: the `home` it
+/// would have otherwise.
+#[repr(C)]
+pub struct Instead {
+    /// The arena of a `MEMBER`, else NULL.
+    pub home: *mut c_void,
+}
+
 /// A header, never to be confused with the user's pointer behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -114,13 +120,13 @@ impl Chunk {
     pub unsafe fn checked(ptr: *const c_void) -> Option<Chunk> {
         let header = ptr.cast::<u8>().wrapping_sub(HEADER).cast::<Header>();
         let tag = if ptr.is_null() {
-            FLAGS // never a live tag
+            FREE // never a live tag
         } else {
             // SAFETY: readable, says the caller; alignment is not promised by
             // foreign pointers.
             unsafe { header.cast::<u32>().read_unaligned() }
         };
-        if tag & (!FLAGS | FREE) == global::magic_or_none() {
+        if tag & (MAGIC_BITS | FREE) == fault::magic_or_none() {
             return NonNull::new(header.cast_mut()).map(Chunk);
         }
         // SAFETY: as above.
@@ -133,13 +139,13 @@ impl Chunk {
     #[cold]
     #[inline(never)]
     unsafe fn bad(header: *const Header, tag: u32) {
-        if tag & !FLAGS == global::magic_or_none() && tag & FREE != 0 {
+        if tag & MAGIC_BITS == fault::magic_or_none() && tag & FREE != 0 {
             // SAFETY: the magic says that this was a chunk of ours, in memory
             // that is still mapped (a pool, or a block malloc left as it was).
             let at = unsafe { (&raw const (*header).name).read_unaligned() };
-            global::fault_after_free(at);
+            fault::after_free(at);
         } else {
-            global::fault(c"Bad talloc magic value - unknown value");
+            fault::report(c"Bad talloc magic value - unknown value");
         }
     }
 
@@ -158,7 +164,7 @@ impl Chunk {
         // SAFETY: the caller's promise.
         unsafe {
             header.write(Header {
-                tag: AtomicU32::new(global::magic() | flags),
+                tag: AtomicU32::new(fault::magic() | flags),
                 size: size as u32,
                 links: Links::NONE,
                 name: null(),
@@ -189,7 +195,7 @@ impl Chunk {
     /// Does the header still carry the magic of a live chunk?
     #[inline]
     pub fn is_live(self) -> bool {
-        self.tag().load(Relaxed) & (!FLAGS | FREE) == global::magic_or_none()
+        self.tag().load(Relaxed) & (MAGIC_BITS | FREE) == fault::magic_or_none()
     }
 
     /// Reports that it does not.
@@ -226,6 +232,12 @@ impl Chunk {
     #[inline]
     pub fn has(self, flags: Flag) -> bool {
         self.tag().load(Relaxed) & flags != 0
+    }
+
+    /// May a function further up the stack come back to it, so that it cannot
+    /// move?
+    pub fn is_pinned(self) -> bool {
+        self.has(DYING | RUNNING | HELD)
     }
 
     /// Sets flags. Only the thread that owns the chunk writes its tag.
@@ -282,14 +294,26 @@ impl Chunk {
         unsafe { (*self.header()).hook = hook };
     }
 
-    /// The word that `pool` and `memlimit` share.
+    /// The word that `arena` and `memlimit` share.
     #[inline]
     pub fn home(self) -> *mut c_void {
         // SAFETY: a Chunk's header is there (module docs).
         unsafe { (*self.header()).home }
     }
 
-    /// Writes the word that `pool` and `memlimit` share.
+    /// The arena that a `MEMBER` lies in.
+    #[inline]
+    pub fn arena(self) -> *mut c_void {
+        let home = self.home();
+        if self.has(OWNER) {
+            // SAFETY: such a record is there as long as the flag is.
+            unsafe { (*home.cast::<Instead>()).home }
+        } else {
+            home
+        }
+    }
+
+    /// Writes the word that `arena` and `memlimit` share.
     #[inline]
     pub fn set_home(self, home: *mut c_void) {
         // SAFETY: a Chunk's header is there (module docs).

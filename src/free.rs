@@ -1,4 +1,4 @@
-//! Freeing and moving: destructors, refusals, references, new owners.
+//! Freeing: destructors, refusals, references, new owners.
 //!
 //! A free walks the subtree without recursion and without memory of its own.
 //! A chunk whose destructor has let it go becomes `DYING`; its `hook`, which it
@@ -18,51 +18,12 @@
 //! it back.  What else a function of ours needs after a call out it puts on
 //! [`Hold`].
 
-use crate::chunk::{Chunk, DYING, FREE, HANDLE, HELD, ORPHAN, REFERENCED, RUNNING, SPECIAL};
-use crate::{alloc, global, memlimit, reference, tree};
+use crate::chunk::{Chunk, DYING, FREE, HANDLE, ORPHAN, REFERENCED, RUNNING};
+use crate::hold::{Hold, let_go};
+use crate::root::{self, NULL_CONTEXT};
+use crate::{memlimit, parent, reference, tree};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
-
-/// Keeps the memory of a chunk readable over a call out, even if it is freed
-/// meanwhile. The outermost hold gives it back then.
-pub struct Hold {
-    c: Chunk,
-    outermost: bool,
-}
-
-impl Hold {
-    /// Holds `c`.
-    pub fn on(c: Chunk) -> Hold {
-        let outermost = !c.has(HELD);
-        c.set(HELD);
-        Hold { c, outermost }
-    }
-
-    /// Has it not been freed meanwhile?
-    pub fn still_there(&self) -> bool {
-        !self.c.has(FREE)
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if self.outermost {
-            self.c.clear(HELD);
-            if self.c.has(FREE) {
-                alloc::release(self.c, self.c.name());
-            }
-        }
-    }
-}
-
-/// Gives memory back, now or when nobody holds it any more.
-pub fn let_go(c: Chunk, location: *const c_char) {
-    if c.has(HELD) {
-        alloc::stamp(c, location);
-    } else {
-        alloc::release(c, location);
-    }
-}
 
 /// What came of asking a chunk to go.
 #[derive(PartialEq, Eq)]
@@ -82,10 +43,9 @@ pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
     if !c.has(REFERENCED) {
         return unreferenced(c, location);
     }
-    let parent = tree::parent(c);
-    if (parent.is_none() || parent == global::null_context()) && reference::count(c) == 1 {
+    if root::is_top(tree::parent(c)) && reference::count(c) == 1 {
         // There is one parent left that it can mean.
-        return reference::unlink(None, c, location);
+        return unlink(None, c, location);
     }
     let _held = Hold::on(c);
     reference::log_references(c, c"ERROR: talloc_free with references at ", location);
@@ -102,6 +62,27 @@ pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
             finish(c, location);
             0
         }
+    }
+}
+
+/// `talloc_unlink`: `ctx` stops being a parent of `c`. 0, or -1 if it is none
+/// or `c` refuses to go.
+pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
+    let ctx = root::or_null_context(ctx);
+    if let Some(h) = reference::owned_by(c, ctx) {
+        reference::drop_handle(h, location);
+        return 0;
+    }
+    if tree::parent(c) != ctx {
+        return -1;
+    }
+    match reference::newest_owner(c) {
+        Some(owner) => {
+            reference::drop_newest(c, location);
+            parent::change(owner, c);
+            0
+        }
+        None => unreferenced(c, location),
     }
 }
 
@@ -166,7 +147,7 @@ fn step_into(cur: Chunk, child: Chunk, location: *const c_char) -> bool {
     // The owner of a reference inherits the child, unless the destructor of the
     // child gets rid of that owner. The null context is nobody's heir.
     let heir = reference::newest_owner(child).flatten();
-    let heir = heir.filter(|&heir| Some(heir) != global::null_context());
+    let heir = heir.filter(|&heir| Some(heir) != NULL_CONTEXT.get());
     let held = heir.map(Hold::on);
     let step = begin(child, Some(cur), location);
     if step == Step::Going {
@@ -179,7 +160,7 @@ fn step_into(cur: Chunk, child: Chunk, location: *const c_char) -> bool {
         if step == Step::Refused && (new == Some(child) || new == Some(cur)) {
             new = None; // a loop; there it would be met again for ever
         }
-        move_to(new, child);
+        parent::change(new, child);
     }
     false
 }
@@ -223,49 +204,10 @@ fn finish(c: Chunk, location: *const c_char) {
     // What is still there is dying in a walk further up the stack, which a
     // destructor has called us from.
     while let Some(orphan) = tree::any_child(c) {
-        detach(orphan);
+        parent::none(orphan);
     }
-    if c.has(SPECIAL) {
-        global::forget(c);
-    }
+    root::gone(c);
     tree::unlink(c);
     memlimit::close(c);
     let_go(c, location);
-}
-
-/// Makes `c` a chunk without a parent.
-pub fn detach(c: Chunk) {
-    memlimit::transfer(c, None);
-    tree::unlink(c);
-}
-
-// ---- moving ---------------------------------------------------------------
-
-/// Makes `c` the newest child of `new`, or of the null context.  A dying chunk
-/// stays where it is.
-pub fn move_to(new: Option<Chunk>, c: Chunk) {
-    let new = global::or_null_context(new);
-    if c.has(DYING) || new == Some(c) {
-        return;
-    }
-    if new == tree::parent(c) && tree::is_newest(c) {
-        return;
-    }
-    memlimit::transfer(c, new);
-    tree::unlink(c);
-    tree::link(new, c);
-}
-
-/// `talloc_steal`: the same, with a warning if `c` has other parents.  `None` is
-/// not taken for the null context when it comes to the warning.
-pub fn steal(new: Option<Chunk>, c: Chunk, location: *const c_char) {
-    if !c.has(REFERENCED) || tree::parent(c) == new {
-        return move_to(new, c);
-    }
-    // The log function may free either of them.
-    let held = (Hold::on(c), new.map(Hold::on));
-    reference::log_references(c, c"WARNING: talloc_steal with references at ", location);
-    if held.0.still_there() && held.1.as_ref().is_none_or(Hold::still_there) {
-        move_to(new, c);
-    }
 }

@@ -3,56 +3,39 @@
 //!
 //! # The map
 //!
+//! Each file uses those below it, and none above.
+//!
 //! | file | owns |
 //! |---|---|
-//! | [`chunk`] | the header: its offsets, the magic, the flags; pointer <-> chunk |
-//! | [`tree`] | the links: parent, child, siblings; walks without recursion |
-//! | [`alloc`] | malloc, realloc and free: a chunk comes to be, grows, shrinks, goes |
-//! | [`pool`] | the `Arena` before a pool, and who lies in it |
-//! | [`cache`] | static pool caches: slots and their bitmap |
-//! | [`free`] | the free walk: destructors, refusals, new owners; stealing |
-//! | [`reference`] | handles, unlink, reparent; the destructor pointer |
-//! | [`memlimit`] | accounts |
-//! | [`name`], [`string`] | names; texts that are named by themselves |
-//! | [`report`] | totals, walks with a callback, the text of reports |
-//! | [`global`] | magic, null context and its lock, autofree, reports at exit, fill byte, log and abort functions |
 //! | [`abi`] | the functions of `talloc.h`: argument checks and nothing else |
 //! | `format.c`, [`format`] | `va_list` and `vsnprintf`; what they call back for |
-//!
-//! Who calls whom, from the top down; nothing calls upwards, but for the two
-//! callers marked with a star:
-//!
-//! ```text
-//!   C program
-//!      |
-//!   abi            format.c -- format
-//!      |                |        |
-//!   report  name  string  free  reference  cache       what a function means
-//!      |      |      |      |       |        |
-//!      +------+------+--- alloc ----+---- pool         where memory comes from
-//!                           |               |
-//!                       memlimit ---------- +
-//!                           |
-//!                         tree                         links
-//!                           |
-//!                         chunk                        header
-//!                           |
-//!                         global *                     the process
-//!
-//!   * global also asks `free`, `report` and `alloc` for the null context and at
-//!     exit; `pool` and `cache` ask `alloc` for the block they live in.
-//! ```
+//! | [`global`] | what is switched on once: null tracking, autofree, reports at exit |
+//! | [`report`] | totals, walks with a callback, the text of reports |
+//! | [`name`], [`string`] | names; texts that are named by themselves |
+//! | [`free`] | the free walk: destructors, refusals, new owners; unlink |
+//! | [`reference`] | handles and the destructor pointer; steal, reparent |
+//! | [`hold`] | a chunk that a call out may free |
+//! | [`parent`] | another parent: link and accounts together |
+//! | [`pool`], [`cache`] | how pools and static pool caches are made |
+//! | [`alloc`] | a chunk comes to be, grows, shrinks, goes |
+//! | [`memlimit`] | accounts |
+//! | [`arena`], [`bitmap`] | the room of a pool or cache, and who lies in it; free slots |
+//! | [`tree`] | the links: parent, child, siblings; walks without recursion |
+//! | [`root`] | the null context, the autofree context, the lock |
+//! | [`chunk`] | the header: its offsets and flags; pointer <-> chunk |
+//! | [`fault`] | the magic; log and abort functions |
+//! | [`heap`] | malloc, realloc and free |
 //!
 //! One owner for each invariant: only `tree` writes a link (the type of the
-//! links has private fields), only `chunk` knows a byte offset, only `alloc`
-//! calls malloc, only `memlimit` and `pool` look at the word `home`, only
-//! `reference` and `free` at the word `hook`.
+//! links has private fields), only `chunk` knows a byte offset, only `heap` calls
+//! malloc, only `memlimit` and `arena` look at the word `home`, only `reference`
+//! and `free` at the word `hook`.
 //!
 //! # One allocation
 //!
 //! `talloc_strdup(ctx, "text")`: `abi` finds the chunk of `ctx` by its magic and
 //! asks `string::copy`, which asks `alloc::chunk` for 5 bytes below it.  The
-//! parent is `ctx`, or the null context for NULL.  `pool::carve` is asked whether
+//! parent is `ctx`, or the null context for NULL.  `arena::carve` is asked whether
 //! the parent is a pool or lies in one with room left.  If not,
 //! `memlimit::account_of` the parent is charged, and a block comes from malloc.
 //! `Chunk::emplace` writes the header, `tree::link` makes it the newest child.
@@ -66,16 +49,16 @@
 //! newest child, and so on; a dying chunk remembers the one above it in its
 //! `hook`, so the walk needs neither stack nor memory.  A child that refuses is
 //! handed over to a new parent.  `finish` takes a chunk without children out of
-//! its list, closes its account, and `alloc::release` gives the block to free, or
-//! back to the pool it came from.
+//! its list, closes its account, and `alloc::release` gives the block to `heap`, or
+//! back to the `arena` it lies in.
 //!
 //! # Threads, forks, call-outs
 //!
 //! A tree belongs to one thread at a time.  The children of the null context are
-//! the exception: their links change under the lock of `global`, which no
+//! the exception: their links change under the lock of `root`, which no
 //! user's function ever runs under, and which a forked child begins anew.
-//! Destructors, log, abort and report functions may call back in; `free` says
-//! what that means for a walk that is under way.
+//! Destructors, log, abort and report functions may call back in; `free` and
+//! `hold` say what that means for a walk that is under way.
 //!
 //! # Soundness
 //!
@@ -104,15 +87,22 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 
 pub mod abi;
 mod alloc;
+mod arena;
+mod bitmap;
 mod cache;
 mod chunk;
+mod fault;
 mod format;
 mod free;
 mod global;
+mod heap;
+mod hold;
 mod memlimit;
 mod name;
+mod parent;
 mod pool;
 mod reference;
 mod report;
+mod root;
 mod string;
 mod tree;

@@ -1,27 +1,27 @@
 //! Memory limits: an account per limited context, exact at every moment.
 //!
-//! The account of a context is the sum of [`alloc::weight`] over its subtree.
+//! The account of a context is the sum of [`weight`] over its subtree.
 //! Every malloc'd chunk points to its nearest account with its `home` word;
 //! accounts point to the next one above.  The `home` of a pool member leads to
 //! its arena instead: it weighs nothing, and where its account is needed (for a
 //! child that comes from malloc) it is looked for among its ancestors.  An owner
 //! of an account that is a pool member keeps its arena in the account.
 
-use crate::alloc;
-use crate::chunk::{Chunk, MEMBER, OWNER};
-use crate::tree;
+use crate::chunk::{Chunk, Instead, MEMBER, OWNER};
+use crate::{arena, heap, tree};
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What a limited context has used, and what it may.
+#[repr(C)]
 pub struct Account {
+    /// Comes first: see [`Chunk::arena`].
+    instead: Instead,
     above: Nearest,
     /// 0 is no limit.
     max: usize,
     used: usize,
-    /// The owner's arena, if it is a pool member.
-    arena: *mut c_void,
 }
 
 /// The account that counts a chunk first; those above follow from it.
@@ -63,13 +63,12 @@ pub fn as_home(account: Nearest) -> *mut c_void {
     account.map_or(null_mut(), |a| a.as_ptr().cast())
 }
 
-/// The arena that a `MEMBER` lies in.
-#[inline]
-pub fn arena_of(c: Chunk) -> *mut c_void {
-    if c.has(OWNER) {
-        own(c).map_or(null_mut(), |a| account!(a).arena)
+/// The bytes of a malloc'd block that a limit counts for this chunk.
+fn weight(c: Chunk) -> usize {
+    if c.has(MEMBER) {
+        0
     } else {
-        c.home()
+        arena::front(c) + arena::extent(c)
     }
 }
 
@@ -77,7 +76,7 @@ pub fn arena_of(c: Chunk) -> *mut c_void {
 pub fn leave_arena(c: Chunk, account: Nearest) {
     c.clear(MEMBER);
     match own(c) {
-        Some(a) => account!(a).arena = null_mut(),
+        Some(a) => account!(a).instead.home = null_mut(),
         None => c.set_home(as_home(account)),
     }
 }
@@ -146,12 +145,12 @@ pub fn set(c: Chunk, max: usize) -> bool {
         return true;
     }
     let above = account_of(c);
-    let arena = if c.has(MEMBER) { c.home() } else { null_mut() };
-    let made = alloc::record(Account {
+    let home = if c.has(MEMBER) { c.home() } else { null_mut() };
+    let made = heap::record(Account {
+        instead: Instead { home },
         above,
         max,
         used: 0,
-        arena,
     });
     let Some(account) = made else { return false };
     LIMITS.store(true, Relaxed);
@@ -175,7 +174,7 @@ fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
             walk.skip_children();
             continue;
         }
-        bytes += alloc::weight(x);
+        bytes += weight(x);
         if !x.has(MEMBER) {
             debug_assert!(NonNull::new(x.home().cast()) == from);
             x.set_home(as_home(to));
@@ -221,12 +220,12 @@ pub fn close(c: Chunk) {
 
 fn close_limited(c: Chunk) {
     if !c.has(MEMBER) {
-        uncharge(account_of(c), alloc::weight(c));
+        uncharge(account_of(c), weight(c));
     }
     if let Some(a) = own(c) {
-        c.set_home(account!(a).arena);
+        c.set_home(account!(a).instead.home);
         c.clear(OWNER);
         // SAFETY: made by `set`; its owner goes and nobody is below it.
-        unsafe { alloc::free_record(a) };
+        unsafe { heap::free_record(a) };
     }
 }

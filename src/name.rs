@@ -1,7 +1,7 @@
 //! Names: pointers to text, compared by pointer and then by text.
 
 use crate::chunk::Chunk;
-use crate::{alloc, global, tree};
+use crate::{fault, heap, tree};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
@@ -64,12 +64,12 @@ pub unsafe fn mismatch(c: Option<Chunk>, expected: *const c_char, location: *con
     // SAFETY: C strings, and a buffer of the size that the first call asks for.
     unsafe {
         let length = libc::snprintf(null_mut(), 0, format, location, name, expected);
-        match alloc::scratch::<c_char>(length as usize + 1) {
+        match heap::scratch::<c_char>(length as usize + 1) {
             Some(text) => {
                 libc::snprintf(text.start(), text.len(), format, location, name, expected);
-                global::fault(CStr::from_ptr(text.start()));
+                fault::report(CStr::from_ptr(text.start()));
             }
-            None => global::fault(c"Type mismatch"),
+            None => fault::report(c"Type mismatch"),
         }
     }
 }

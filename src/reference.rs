@@ -7,9 +7,10 @@
 //! dropping a reference needs memory for it.
 
 use crate::alloc::{self, Plan};
-use crate::chunk::{Chunk, DYING, Destructor, HANDLE, REFERENCED};
-use crate::{free, global, memlimit, tree};
-use core::ffi::{CStr, c_char, c_int, c_void};
+use crate::chunk::{Chunk, DYING, Destructor, FREE, HANDLE, REFERENCED};
+use crate::hold::{Hold, let_go};
+use crate::{fault, memlimit, parent, tree};
+use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
 /// The user memory of a handle.
@@ -150,7 +151,7 @@ pub fn drop_handle(h: Chunk, location: *const c_char) {
     }
     tree::unlink(h);
     memlimit::close(h);
-    free::let_go(h, location);
+    let_go(h, location);
 }
 
 /// Drops the newest reference to `c`. True if there was one.
@@ -169,29 +170,9 @@ pub fn newest_is_below(c: Chunk) -> bool {
     newest(c).is_some_and(|h| tree::is_above(c, h))
 }
 
-fn owned_by(c: Chunk, owner: Option<Chunk>) -> Option<Chunk> {
+/// The newest reference to `c` that `owner` owns.
+pub fn owned_by(c: Chunk, owner: Option<Chunk>) -> Option<Chunk> {
     handles(c).find(|&h| tree::parent(h) == owner)
-}
-
-/// `talloc_unlink`: `ctx` stops being a parent of `c`. 0, or -1 if it is none
-/// or `c` refuses to go.
-pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
-    let ctx = global::or_null_context(ctx);
-    if let Some(h) = owned_by(c, ctx) {
-        drop_handle(h, location);
-        return 0;
-    }
-    if tree::parent(c) != ctx {
-        return -1;
-    }
-    match newest_owner(c) {
-        Some(owner) => {
-            drop_newest(c, location);
-            free::move_to(owner, c);
-            0
-        }
-        None => free::unreferenced(c, location),
-    }
 }
 
 /// `talloc_reparent`: the parent `old`, or the reference that `old` owns,
@@ -199,12 +180,12 @@ pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
 /// mean the null context here.
 pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {
     if tree::parent(c) == old {
-        free::move_to(new, c);
+        parent::change(new, c);
         return true;
     }
     match owned_by(c, old) {
         Some(h) => {
-            free::move_to(new, h);
+            parent::change(new, h);
             true
         }
         None => false,
@@ -214,19 +195,29 @@ pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {
 /// Logs `what` at `location`, then a line per reference, newest first. The log
 /// function may do anything, so each handle is held until its line is out.
 pub fn log_references(c: Chunk, what: &CStr, location: *const c_char) {
-    global::log_parts(what, location, c"\n");
-    let mut at = if c.has(crate::chunk::FREE) {
-        None
-    } else {
-        newest(c)
-    };
+    fault::log_parts(what, location, c"\n");
+    let mut at = if c.has(FREE) { None } else { newest(c) };
     while let Some(h) = at {
-        let held = free::Hold::on(h);
-        global::log_parts(c"\treference at ", handle!(h).location, c"\n");
+        let held = Hold::on(h);
+        fault::log_parts(c"\treference at ", handle!(h).location, c"\n");
         at = if held.still_there() {
             handle!(h).older
         } else {
             None
         };
+    }
+}
+
+/// `talloc_steal`: another parent for `c`, with a warning if it has more than
+/// one.  `None` is not taken for the null context when it comes to the warning.
+pub fn steal(new: Option<Chunk>, c: Chunk, location: *const c_char) {
+    if !c.has(REFERENCED) || tree::parent(c) == new {
+        return parent::change(new, c);
+    }
+    // The log function may free either of them.
+    let held = (Hold::on(c), new.map(Hold::on));
+    log_references(c, c"WARNING: talloc_steal with references at ", location);
+    if held.0.still_there() && held.1.as_ref().is_none_or(Hold::still_there) {
+        parent::change(new, c);
     }
 }

@@ -4,8 +4,8 @@
 //! of all lines are summed up in one walk before the first is printed, so a
 //! report costs the same per chunk whatever the shape of the tree.
 
-use crate::alloc::{self, Scratch};
 use crate::chunk::{Chunk, DYING, HANDLE};
+use crate::heap::{self, Scratch};
 use crate::{memlimit, name, reference, tree};
 use core::ffi::{c_int, c_ulong};
 use libc::FILE;
@@ -92,7 +92,7 @@ fn sums(root: Chunk, depth: c_int, max_depth: c_int) -> Option<Scratch<Sum>> {
     };
     let mut lines = 0;
     walk(root, depth, max_depth, |_| lines += 1);
-    let sums = alloc::scratch::<Sum>(lines)?;
+    let sums = heap::scratch::<Sum>(lines)?;
     let line = |i: usize| sums.start().wrapping_add(i);
     let (mut n, mut at, mut at_depth) = (0_usize, 0_usize, 0);
     let mut below = tree::subtree(root);

@@ -12,10 +12,10 @@
 //!
 //! Nothing here recurses. A loop that a caller made (a context stolen to below
 //! itself) ends every walk.  The list under the null context is shared between
-//! threads: it changes only under the lock of `global`.
+//! threads: it changes only under the lock of `root`.
 
 use crate::chunk::{Chunk, DYING, ORPHAN};
-use crate::global;
+use crate::root;
 
 /// The part of a header that belongs to this file.
 pub struct Links {
@@ -54,7 +54,7 @@ pub fn parent(c: Chunk) -> Option<Chunk> {
 #[inline]
 pub fn link(parent: Option<Chunk>, c: Chunk) {
     if let Some(p) = parent {
-        let _lock = global::lock_links_of(p);
+        let _lock = root::lock_links_of(p);
         let first = at!(p).child;
         let links = at!(c);
         links.parent = parent;
@@ -70,7 +70,7 @@ pub fn link(parent: Option<Chunk>, c: Chunk) {
 #[inline]
 pub fn unlink(c: Chunk) {
     if let Some(p) = at!(c).parent {
-        let _lock = global::lock_links_of(p);
+        let _lock = root::lock_links_of(p);
         let links = at!(c);
         match links.prev {
             Some(prev) => at!(prev).next = links.next,
@@ -90,7 +90,7 @@ pub fn unlink(c: Chunk) {
 pub fn moving(c: Chunk, f: impl FnOnce() -> Option<Chunk>) -> Option<Chunk> {
     let owner = at!(c).parent;
     // Neighbours may not change while the header is being copied.
-    let _lock = owner.map(global::lock_links_of);
+    let _lock = owner.map(root::lock_links_of);
     let new = f()?;
     if new != c {
         let links = at!(new);
@@ -124,7 +124,7 @@ pub fn hide(c: Chunk) {
 
 /// Is `c` the newest child that can be seen? True without a parent, too.
 pub fn is_newest(c: Chunk) -> bool {
-    let _lock = at!(c).parent.map(global::lock_links_of);
+    let _lock = at!(c).parent.map(root::lock_links_of);
     let mut prev = at!(c).prev;
     while let Some(p) = prev {
         if !p.has(DYING) {

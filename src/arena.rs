@@ -1,0 +1,341 @@
+//! Arenas: the room of a pool or of a static pool cache, and who lies in it.
+//!
+//! An [`Arena`] lies right before the header of a pool or cache.  It counts what
+//! is alive in the block, and so says when the block can go.  A pool's members
+//! are cut off from the front; those of a cache take slots, which the [`Slots`]
+//! before its arena keep in a bitmap:
+//!
+//! ```text
+//!           Arena | header | object | member | member | ... free room ... |
+//!                                   ^start                   ^next        ^end
+//!
+//!   Slots | Arena | header | slot | slot | slot | ... | bitmap |
+//! ```
+//!
+//! A pool or cache may itself lie in a pool; then its block goes back there.
+
+use crate::bitmap;
+use crate::chunk::{ALIGN, Chunk, FREE, HEADER, MEMBER, POOL, round};
+use crate::{fault, root, tree};
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+enum Kind {
+    /// Members of any size, cut off one after the other.
+    Pool = 1,
+    /// Slots of one size.
+    Cache = 2,
+}
+
+#[repr(C, align(16))]
+struct Arena {
+    kind: Kind,
+    /// Members, and one more while the pool's own chunk is not freed.
+    live: u32,
+    start: *mut u8,
+    next: *mut u8,
+    end: *mut u8,
+}
+
+#[repr(C, align(16))]
+struct Slots {
+    /// User bytes of an object.
+    size: u32,
+    count: u32,
+    bitmap: *mut u64,
+}
+
+const _: () = assert!(size_of::<Arena>().is_multiple_of(ALIGN));
+const _: () = assert!(size_of::<Slots>().is_multiple_of(ALIGN));
+
+/// What a pool needs before its header.
+pub const POOL_FRONT: usize = size_of::<Arena>();
+
+/// What a cache needs before its header.
+pub const CACHE_FRONT: usize = size_of::<Slots>() + size_of::<Arena>();
+
+/// An arena that is there as long as anything in it is alive.
+#[derive(Clone, Copy)]
+struct Book(NonNull<Arena>);
+
+macro_rules! book {
+    ($book:expr) => {
+        // SAFETY: an arena outlives its members and its chunk (`vacate`), and
+        // the place is used for one read or write of one field.
+        unsafe { &mut *$book.0.as_ptr() }
+    };
+}
+
+macro_rules! slots {
+    ($book:expr) => {
+        // SAFETY: the slots lie before the arena of a cache, as long as that is
+        // there; used for one read or write of one field.
+        unsafe { &mut *$book.0.as_ptr().cast::<Slots>().sub(1) }
+    };
+}
+
+impl Book {
+    /// The arena in front of a chunk with the flag `POOL`.
+    fn of_pool(c: Chunk) -> Book {
+        let place = c.start().wrapping_sub(size_of::<Arena>()).cast();
+        // SAFETY: an address inside a block is not NULL.
+        Book(unsafe { NonNull::new_unchecked(place) })
+    }
+
+    /// The arena that a chunk with the flag `MEMBER` lies in.
+    fn of_member(c: Chunk) -> Book {
+        // SAFETY: every MEMBER has one.
+        Book(unsafe { NonNull::new_unchecked(c.arena().cast()) })
+    }
+
+    /// The chunk of the pool, alive or not.
+    fn chunk(self) -> Chunk {
+        // SAFETY: the header follows the arena.
+        unsafe { Chunk::at(self.0.as_ptr().cast::<u8>().add(size_of::<Arena>())) }
+    }
+
+    fn is(self, kind: Kind) -> bool {
+        book!(self).kind == kind
+    }
+
+    /// What the `home` of a member is.
+    fn as_home(self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+
+    /// How many members are alive, without the pool's own chunk.
+    fn members(self) -> u32 {
+        book!(self).live - u32::from(!self.chunk().has(FREE))
+    }
+
+    /// Bytes of a slot, header included.
+    fn slot_bytes(self) -> usize {
+        slot_bytes(slots!(self).size as usize)
+    }
+}
+
+/// Bytes that an object of a cache takes, header included.
+pub const fn slot_bytes(size: usize) -> usize {
+    round(HEADER + size)
+}
+
+// ---- a block as a whole -----------------------------------------------------
+
+/// Makes the room of a fresh pool chunk: `room` bytes at `start`.
+pub fn open_pool(c: Chunk, start: *mut u8, room: usize) {
+    open(c, Kind::Pool, start, room);
+}
+
+/// Makes the room of a fresh cache chunk: `count` slots for `size` user bytes,
+/// right behind the header.
+pub fn open_cache(c: Chunk, size: usize, count: usize) {
+    let start = c.start().wrapping_add(HEADER);
+    let bitmap: *mut u64 = start.wrapping_add(count * slot_bytes(size)).cast();
+    open(c, Kind::Cache, start, cache_room(size, count));
+    *slots!(Book::of_pool(c)) = Slots {
+        size: size as u32,
+        count: count as u32,
+        bitmap,
+    };
+    // SAFETY: cache_room has counted it in.
+    unsafe { bitmap::fill(bitmap, count) };
+}
+
+/// Bytes behind the header of a cache: slots and bitmap.
+pub fn cache_room(size: usize, count: usize) -> usize {
+    count * slot_bytes(size) + bitmap::length(count) * size_of::<u64>()
+}
+
+fn open(c: Chunk, kind: Kind, start: *mut u8, room: usize) {
+    let arena = Arena {
+        kind,
+        live: 1,
+        start,
+        next: start,
+        end: start.wrapping_add(room),
+    };
+    // SAFETY: a pool or cache has room for it before its header.
+    unsafe { Book::of_pool(c).0.as_ptr().write(arena) };
+}
+
+/// Is this chunk a static pool cache?
+pub fn is_cache(c: Chunk) -> bool {
+    c.has(POOL) && Book::of_pool(c).is(Kind::Cache)
+}
+
+/// Bytes of the block of `c` before its header.
+pub fn front(c: Chunk) -> usize {
+    match c.has(POOL) {
+        false => 0,
+        true if is_cache(c) => CACHE_FRONT,
+        true => POOL_FRONT,
+    }
+}
+
+/// Bytes from the header of `c` on: its own and, in a pool, its members'.
+pub fn extent(c: Chunk) -> usize {
+    if c.has(POOL) {
+        book!(Book::of_pool(c)).end.addr() - c.start().addr()
+    } else {
+        HEADER + c.size()
+    }
+}
+
+/// Where the room of a member ends.
+fn end(c: Chunk) -> *mut u8 {
+    c.start().wrapping_add(round(extent(c)))
+}
+
+// ---- members come -----------------------------------------------------------
+
+/// Room for a child of `parent` in the pool that `parent` is or lies in, with
+/// what its `home` is to be. Nothing below a cache.
+#[inline]
+pub fn carve(parent: Chunk, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+    if !parent.has(POOL | MEMBER) {
+        return None;
+    }
+    carve_from(parent, bytes)
+}
+
+fn carve_from(parent: Chunk, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+    let book = if parent.has(POOL) {
+        Book::of_pool(parent)
+    } else {
+        Book::of_member(parent)
+    };
+    let arena = book!(book);
+    let bytes = round(bytes);
+    if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
+        return None;
+    }
+    let place = arena.next;
+    arena.next = place.wrapping_add(bytes);
+    arena.live += 1;
+    Some((NonNull::new(place)?, book.as_home()))
+}
+
+/// A free slot of a cache, with the user bytes it is for and what the `home` of
+/// the object is to be. `None` when this is no cache, or it is full.
+pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
+    if !is_cache(cache) {
+        return None;
+    }
+    let book = Book::of_pool(cache);
+    let &mut Slots {
+        size,
+        count,
+        bitmap,
+    } = slots!(book);
+    // SAFETY: `open_cache` filled it for so many.
+    let slot = unsafe { bitmap::take(bitmap, count as usize) }?;
+    let arena = book!(book);
+    let place = arena.start.wrapping_add(slot * book.slot_bytes());
+    arena.live += 1;
+    Some((NonNull::new(place)?, size as usize, book.as_home()))
+}
+
+// ---- members change their size ----------------------------------------------
+
+/// Where a member is after it got another size.
+#[derive(PartialEq, Eq)]
+pub enum Place {
+    /// Where it was.
+    Old,
+    /// Where it counts as a new chunk.
+    New,
+}
+
+/// A member gets another size without leaving its pool or slot.  The last
+/// member left may move to the start of the pool, to use all of it; then, and
+/// even if it was there before, it counts as new.
+pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
+    let book = Book::of_member(c);
+    if book.is(Kind::Cache) {
+        return (HEADER + size <= book.slot_bytes()).then_some((c, Place::Old));
+    }
+    let arena = book!(book);
+    let grows = size > c.size();
+    if grows && book.members() == 1 && !c.is_pinned() {
+        let end = arena.start.wrapping_add(round(HEADER + size));
+        if end <= arena.end {
+            let new = to_start(c, NonNull::new(arena.start)?)?;
+            arena.next = end;
+            return Some((new, Place::New));
+        }
+    }
+    let (old_end, new_end) = (end(c), c.start().wrapping_add(round(HEADER + size)));
+    if old_end == arena.next && new_end <= arena.end {
+        arena.next = new_end;
+    } else if new_end > old_end {
+        return None;
+    }
+    Some((c, Place::Old))
+}
+
+fn to_start(c: Chunk, start: NonNull<u8>) -> Option<Chunk> {
+    if start.as_ptr() == c.start() {
+        return Some(c);
+    }
+    let new = tree::moving(c, || {
+        // SAFETY: both places are room of this arena and nobody else's; they
+        // may overlap.
+        unsafe {
+            start.as_ptr().copy_from(c.start(), HEADER + c.size());
+            Some(Chunk::moved_to(start))
+        }
+    })?;
+    root::moved(c, new);
+    Some(new)
+}
+
+// ---- members go -------------------------------------------------------------
+
+/// A pool chunk or a member is freed. Answers the pool whose whole block can
+/// be given to free, if it came to that.
+pub fn vacate(c: Chunk) -> Option<Chunk> {
+    let mut c = c;
+    if c.has(POOL) && leave(Book::of_pool(c))? != 0 {
+        return None;
+    }
+    // A pool that is empty is, in its turn, a member that goes.
+    while c.has(MEMBER) {
+        let book = Book::of_member(c);
+        if leave(book)? != 0 {
+            give_back(book, c);
+            return None;
+        }
+        c = book.chunk();
+    }
+    Some(c)
+}
+
+/// One less is alive in the arena; how many are now.
+fn leave(book: Book) -> Option<u32> {
+    let arena = book!(book);
+    if arena.live == 0 {
+        fault::report(c"Pool object count zero!");
+        return None;
+    }
+    arena.live -= 1;
+    Some(arena.live)
+}
+
+/// The room of the member `c`, which has left, can be used again: a slot always;
+/// in a pool if it is at the end, or when nothing else is left.
+fn give_back(book: Book, c: Chunk) {
+    let begin = c.start().wrapping_sub(front(c));
+    let arena = book!(book);
+    if book.is(Kind::Cache) {
+        let slot = (begin.addr() - arena.start.addr()) / book.slot_bytes();
+        let slots = slots!(book);
+        // SAFETY: `begin` is one of the slots that `take_slot` gave.
+        unsafe { bitmap::give(slots.bitmap, slots.count as usize, slot) };
+    } else if arena.live == 1 && !book.chunk().has(FREE) {
+        arena.next = arena.start;
+    } else if end(c) == arena.next {
+        arena.next = begin;
+    }
+}

@@ -1,0 +1,177 @@
+//! The magic of this process, and what happens when it is not found: log and
+//! abort functions.
+
+use crate::heap;
+use core::ffi::{CStr, c_char, c_void};
+use core::ptr::null_mut;
+use core::sync::atomic::{
+    AtomicPtr, AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+// ---- magic ---------------------------------------------------------------
+
+/// The bits of a word that are magic. They are in its first bytes, so that an
+/// overrun of one byte is seen; the other bits are the flags of `chunk`.
+pub const MAGIC_BITS: u32 = 0x000F_FFFF;
+
+// No chunk exists while it holds this, which is more than magic.
+const NO_MAGIC: u32 = 1 << 31;
+
+static MAGIC: AtomicU32 = AtomicU32::new(NO_MAGIC);
+
+/// The magic of this process, which differs from that of others.
+#[inline]
+pub fn magic() -> u32 {
+    match MAGIC.load(Relaxed) {
+        NO_MAGIC => make_magic(),
+        magic => magic,
+    }
+}
+
+/// The magic, or a value that no tag has before the first allocation.
+#[inline]
+pub fn magic_or_none() -> u32 {
+    MAGIC.load(Relaxed)
+}
+
+#[cold]
+#[inline(never)]
+fn make_magic() -> u32 {
+    let mut word: u32 = 0;
+    // SAFETY: 4 bytes are asked for, and there is room for them. The kernel's
+    // 16 random bytes stay where they are for the life of the process.
+    unsafe {
+        if libc::getrandom((&raw mut word).cast(), 4, libc::GRND_NONBLOCK) != 4 {
+            let seed = libc::getauxval(libc::AT_RANDOM) as *const u32;
+            word = if seed.is_null() {
+                0x7A11_0C00
+            } else {
+                seed.read_unaligned()
+            };
+        }
+    }
+    // Not zero, so that zeroed memory is never a chunk.
+    let magic = match word & MAGIC_BITS {
+        0 => MAGIC_BITS,
+        bits => bits,
+    };
+    match MAGIC.compare_exchange(NO_MAGIC, magic, Relaxed, Relaxed) {
+        Ok(_) => magic,
+        Err(others) => others,
+    }
+}
+
+// ---- log and abort -------------------------------------------------------
+
+/// A log or abort function as C sees it.
+pub type MessageFn = unsafe extern "C" fn(*const c_char);
+
+static LOG_FN: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+static ABORT_FN: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+fn store(to: &AtomicPtr<c_void>, f: Option<MessageFn>) {
+    to.store(f.map_or(null_mut(), |f| f as *mut c_void), Release);
+}
+
+fn load(from: &AtomicPtr<c_void>) -> Option<MessageFn> {
+    let f = from.load(Acquire);
+    // SAFETY: only `store` writes here: NULL or a function of this type, and
+    // NULL is None.
+    unsafe { core::mem::transmute::<*mut c_void, Option<MessageFn>>(f) }
+}
+
+/// Sets or clears the function that gets log lines.
+pub fn set_log_fn(f: Option<MessageFn>) {
+    store(&LOG_FN, f);
+}
+
+/// Sets or clears the function that is called instead of `abort`.
+pub fn set_abort_fn(f: Option<MessageFn>) {
+    store(&ABORT_FN, f);
+}
+
+/// Sends log lines to stderr.
+pub fn log_to_stderr() {
+    set_log_fn(Some(write_stderr));
+}
+
+unsafe extern "C" fn write_stderr(message: *const c_char) {
+    // SAFETY: `message` is a C string, as for every log function; stderr is a
+    // stream for the life of the process.
+    unsafe { libc::fputs(message, stderr) };
+}
+
+unsafe extern "C" {
+    pub static mut stderr: *mut libc::FILE;
+}
+
+/// A user's function runs here: it may do anything to any chunk not held.
+pub fn log(line: &CStr) {
+    if let Some(f) = load(&LOG_FN) {
+        // SAFETY: set by the caller as a function of this type.
+        unsafe { f(line.as_ptr()) };
+    }
+}
+
+/// Is anybody listening?
+pub fn logs() -> bool {
+    load(&LOG_FN).is_some()
+}
+
+/// Logs `BEFORE TEXT AFTER`, each as it is.
+pub fn log_parts(before: &CStr, text: *const c_char, after: &CStr) {
+    if !logs() {
+        return;
+    }
+    // SAFETY: three C strings (a NULL text is replaced), and a buffer of the
+    // size that the first call asks for.
+    unsafe {
+        let text = if text.is_null() {
+            c"(NULL)".as_ptr()
+        } else {
+            text
+        };
+        let format = c"%s%s%s".as_ptr();
+        let parts = (before.as_ptr(), after.as_ptr());
+        let length = libc::snprintf(null_mut(), 0, format, parts.0, text, parts.1);
+        let Some(line) = heap::scratch(length as usize + 1) else {
+            return log(before);
+        };
+        libc::snprintf(line.start(), line.len(), format, parts.0, text, parts.1);
+        log(CStr::from_ptr(line.start()));
+    }
+}
+
+/// Something is wrong with a chunk: logs the reason, then aborts the way the
+/// user wants. May return, if the user's abort function does.
+#[cold]
+#[inline(never)]
+pub fn report(reason: &CStr) {
+    log_parts(reason, c"\n".as_ptr(), c"");
+    if let Some(f) = load(&ABORT_FN) {
+        // SAFETY: set by the caller as a function of this type.
+        unsafe { f(reason.as_ptr()) };
+        return;
+    }
+    // SAFETY: a C string and a stream.
+    unsafe {
+        if !logs() {
+            libc::fputs(reason.as_ptr(), stderr);
+            libc::fputs(c"\n".as_ptr(), stderr);
+        }
+        libc::abort();
+    }
+}
+
+/// A freed chunk was used; `at` says where it was freed.
+#[cold]
+#[inline(never)]
+pub fn after_free(at: *const c_char) {
+    log_parts(
+        c"talloc: access after free error - first free may be at ",
+        at,
+        c"\n",
+    );
+    report(c"Bad talloc magic value - access after free");
+}

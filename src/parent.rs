@@ -1,0 +1,25 @@
+//! A chunk gets another parent: link and accounts together.
+
+use crate::chunk::{Chunk, DYING};
+use crate::{memlimit, root, tree};
+
+/// Makes `c` the newest child of `new`, or of the null context.  A dying chunk
+/// stays where it is.
+pub fn change(new: Option<Chunk>, c: Chunk) {
+    let new = root::or_null_context(new);
+    if c.has(DYING) || new == Some(c) {
+        return;
+    }
+    if new == tree::parent(c) && tree::is_newest(c) {
+        return;
+    }
+    memlimit::transfer(c, new);
+    tree::unlink(c);
+    tree::link(new, c);
+}
+
+/// Makes `c`, dying or not, a chunk without a parent.
+pub fn none(c: Chunk) {
+    memlimit::transfer(c, None);
+    tree::unlink(c);
+}

@@ -1,0 +1,161 @@
+//! The two chunks that the process itself points to, the null context and the
+//! autofree context, and the lock on the links below the null context.
+//!
+//! The lock guards those links, nothing else, and is never held while a user's
+//! function runs.
+
+use crate::chunk::{Chunk, HEADER, SPECIAL, user_of};
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// A chunk that the process points to.
+pub struct Root(AtomicPtr<c_void>);
+
+/// The chunk that owns top-level chunks, while tracking is on.
+pub static NULL_CONTEXT: Root = Root(AtomicPtr::new(null_mut()));
+
+/// The chunk that is freed at exit.
+pub static AUTOFREE: Root = Root(AtomicPtr::new(null_mut()));
+
+impl Root {
+    /// The chunk, if there is one.
+    #[inline]
+    pub fn get(&self) -> Option<Chunk> {
+        let user = NonNull::new(self.0.load(Acquire))?;
+        // SAFETY: the user's pointer of a live chunk: `moved` or `gone` is called before
+        // it is elsewhere.
+        Some(unsafe { Chunk::at(user.as_ptr().cast::<u8>().sub(HEADER)) })
+    }
+
+    /// Points to `c` from now on.
+    pub fn set(&self, c: Option<Chunk>) {
+        if let Some(c) = c {
+            c.set(SPECIAL);
+        }
+        self.0.store(user_of(c), Release);
+    }
+
+    #[inline]
+    fn is(&self, c: Chunk) -> bool {
+        self.0.load(Relaxed) == c.user()
+    }
+}
+
+/// `old` has been moved to `new`.
+pub fn moved(old: Chunk, new: Chunk) {
+    if new.has(SPECIAL) {
+        replace(old, Some(new));
+    }
+}
+
+/// `c` goes: nobody may find it here any more.
+#[inline]
+pub fn gone(c: Chunk) {
+    if c.has(SPECIAL) {
+        replace(c, None);
+    }
+}
+
+#[cold]
+fn replace(c: Chunk, new: Option<Chunk>) {
+    for root in [&NULL_CONTEXT, &AUTOFREE] {
+        if root.is(c) {
+            root.set(new);
+        }
+    }
+}
+
+/// `c`, or the null context for none.
+#[inline]
+pub fn or_null_context(c: Option<Chunk>) -> Option<Chunk> {
+    c.or_else(|| NULL_CONTEXT.get())
+}
+
+/// Is `c` what stands for no parent: the null context, or nothing?
+pub fn is_top(c: Option<Chunk>) -> bool {
+    c.is_none_or(|c| NULL_CONTEXT.is(c))
+}
+
+// ---- the lock ---------------------------------------------------------------
+
+/// A mutex in the place that pthread functions want.
+struct Mutex(UnsafeCell<libc::pthread_mutex_t>);
+
+// SAFETY: a pthread mutex is made to be used from all threads.
+unsafe impl Sync for Mutex {}
+
+static LINKS: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+
+impl Mutex {
+    fn lock(&self) {
+        // SAFETY: an initialised mutex; locking it cannot fail, since we never
+        // lock it twice.
+        unsafe { libc::pthread_mutex_lock(self.0.get()) };
+    }
+
+    /// # Safety
+    /// This thread has locked it.
+    unsafe fn unlock(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { libc::pthread_mutex_unlock(self.0.get()) };
+    }
+}
+
+/// Holds the lock until it is dropped.
+pub struct Locked(());
+
+impl Drop for Locked {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `lock_links_of` took it, in this thread.
+        unsafe { LINKS.unlock() };
+    }
+}
+
+/// The lock, if the children of `parent` are shared between threads.
+#[inline]
+pub fn lock_links_of(parent: Chunk) -> Option<Locked> {
+    if NULL_CONTEXT.is(parent) {
+        LINKS.lock();
+        Some(Locked(()))
+    } else {
+        None
+    }
+}
+
+/// Makes the lock usable in a child forked while another thread holds it. To be
+/// called before there are links to share.
+pub fn survive_forks() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if !DONE.swap(true, Relaxed) {
+        // SAFETY: three functions that live as long as the library.
+        unsafe {
+            libc::pthread_atfork(
+                Some(before_fork),
+                Some(after_fork_in_parent),
+                Some(after_fork_in_child),
+            )
+        };
+    }
+}
+
+unsafe extern "C" fn before_fork() {
+    LINKS.lock();
+}
+
+unsafe extern "C" fn after_fork_in_parent() {
+    // SAFETY: before_fork took it in this thread.
+    unsafe { LINKS.unlock() };
+}
+
+unsafe extern "C" fn after_fork_in_child() {
+    // The threads that may wait for the lock are not in this process: begin
+    // with a fresh one.
+    // SAFETY: the child has one thread, and a mutex owns nothing.
+    unsafe { LINKS.0.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
+}
