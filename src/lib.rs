@@ -3,7 +3,8 @@
 //!
 //! # The map
 //!
-//! Each file uses those below it, and none above.
+//! Each file uses those below it, and none above, but that the header in `chunk`
+//! has a field of the type of `tree`.
 //!
 //! | file | owns |
 //! |---|---|
@@ -13,7 +14,7 @@
 //! | [`report`] | totals, walks with a callback, the text of reports |
 //! | [`name`], [`string`] | names; texts that are named by themselves |
 //! | [`free`] | the free walk: destructors, refusals, new owners; unlink |
-//! | [`reference`] | handles and the destructor pointer; steal, reparent |
+//! | [`mod@reference`] | handles and the destructor pointer; steal, reparent |
 //! | [`hold`] | a chunk that a call out may free |
 //! | [`parent`] | another parent: link and accounts together |
 //! | [`pool`], [`cache`] | how pools and static pool caches are made |
