@@ -253,6 +253,16 @@ _PUBLIC_ void talloc_free_children(void *ptr);
  *
  * @param ptr         the chunk
  * @param destructor  the function, NULL for none
+ *
+ * @code
+ * static int close_file(struct file *f)
+ * {
+ *         return close(f->fd);
+ * }
+ *
+ * struct file *f = talloc(ctx, struct file);
+ * talloc_set_destructor(f, close_file);
+ * @endcode
  */
 _PUBLIC_ void _talloc_set_destructor(const void *ptr, int (*destructor)(void *ptr));
 
@@ -469,6 +479,14 @@ void *_talloc_pooled_object(const void *ctx,
  * @return         the cache, a chunk of size 0; NULL without memory, if one
  *                 of the sizes is 0, objsize is larger than size, or the block
  *                 would reach 256 MiB
+ *
+ * @code
+ * void *cache = talloc_pool_cache(ctx, 1000 * sizeof(struct req), sizeof(struct req));
+ * struct req *r = talloc_cache_zero(cache);
+ * if (r == NULL)
+ *         return ERROR_ALL_1000_IN_USE;
+ * talloc_free(r);
+ * @endcode
  */
 _PUBLIC_ void *talloc_pool_cache(const void *ctx, size_t size, size_t objsize);
 
@@ -516,6 +534,13 @@ _PUBLIC_ size_t talloc_reference_count(const void *ptr);
  * @param ptr       the chunk; NULL does nothing
  * @param location  where the call is, for messages
  * @return          ptr, NULL without memory
+ *
+ * @code
+ * user = talloc(db, struct user);
+ * talloc_reference(session, user);
+ * talloc_unlink(db, user);
+ * @endcode
+ * Now the session alone keeps the user alive.
  */
 _PUBLIC_
 void *_talloc_reference_loc(const void *ctx,
@@ -784,6 +809,14 @@ PRINTF_ATTRIBUTE(2,0);
  * @param ps   where the text is. If it is NULL, nothing is done; without
  *             memory it is freed and becomes NULL
  * @param fmt  what to append, as for printf
+ *
+ * @code
+ * char *text = talloc_strdup(ctx, "");
+ * for (i = 0; i < n; i++)
+ *         talloc_asprintf_addbuf(&text, "%d;", numbers[i]);
+ * if (text == NULL)
+ *         return NULL;
+ * @endcode
  */
 _PUBLIC_
 void talloc_asprintf_addbuf(char **ps,

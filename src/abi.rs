@@ -142,6 +142,16 @@ pub unsafe extern "C" fn talloc_free_children(ptr: *mut c_void) {
 ///
 /// @param ptr         the chunk
 /// @param destructor  the function, NULL for none
+///
+/// @code
+/// static int close_file(struct file *f)
+/// {
+///         return close(f->fd);
+/// }
+///
+/// struct file *f = talloc(ctx, struct file);
+/// talloc_set_destructor(f, close_file);
+/// @endcode
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_set_destructor(
     ptr: *const c_void,
@@ -465,6 +475,14 @@ pub unsafe extern "C" fn _talloc_pooled_object(
 /// @return         the cache, a chunk of size 0; NULL without memory, if one
 ///                 of the sizes is 0, objsize is larger than size, or the block
 ///                 would reach 256 MiB
+///
+/// @code
+/// void *cache = talloc_pool_cache(ctx, 1000 * sizeof(struct req), sizeof(struct req));
+/// struct req *r = talloc_cache_zero(cache);
+/// if (r == NULL)
+///         return ERROR_ALL_1000_IN_USE;
+/// talloc_free(r);
+/// @endcode
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_pool_cache(
     ctx: *const c_void,
@@ -540,6 +558,13 @@ pub unsafe extern "C" fn talloc_reference_count(ptr: *const c_void) -> usize {
 /// @param ptr       the chunk; NULL does nothing
 /// @param location  where the call is, for messages
 /// @return          ptr, NULL without memory
+///
+/// @code
+/// user = talloc(db, struct user);
+/// talloc_reference(session, user);
+/// talloc_unlink(db, user);
+/// @endcode
+/// Now the session alone keeps the user alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_reference_loc(
     ctx: *const c_void,
@@ -966,6 +991,14 @@ pub unsafe extern "C" fn talloc_vasprintf_append_buffer(
 /// @param ps   where the text is. If it is NULL, nothing is done; without
 ///             memory it is freed and becomes NULL
 /// @param fmt  what to append, as for printf
+///
+/// @code
+/// char *text = talloc_strdup(ctx, "");
+/// for (i = 0; i < n; i++)
+///         talloc_asprintf_addbuf(&text, "%d;", numbers[i]);
+/// if (text == NULL)
+///         return NULL;
+/// @endcode
 ///
 /// cbindgen:postfix=PRINTF_ATTRIBUTE(2,3)
 #[cfg(cbindgen)]

@@ -115,6 +115,8 @@ static void count(enum function f)
 	  "parents: never returns (contract, section 12)")                      \
 	X(REFUSE_IN_LOOP, "a destructor that refuses while there are loops of " \
 	  "parents: the original asks it for ever")                             \
+	X(REFUSE_REFERRED, "a destructor that refuses while a chunk has a "      \
+	  "reference from itself or from below: becomes its own ancestor")      \
 	X(REFUSE_AFTER_FREE, "a destructor that refuses after another one has " \
 	  "freed a tree in the same walk: the heir may be gone")                \
 	X(NESTED_FREE_PINNED, "a destructor that frees what may be above an "   \
@@ -376,6 +378,7 @@ struct rec {
 	int pinned;              /* an argument of a call that runs */
 	bool bare;
 	bool limited;
+	bool pooled;             /* may lie in a pool */
 };
 
 #define ID_STEP 16               /* chunks that a step can make */
@@ -387,6 +390,7 @@ static int depth;                /* of destructors */
 static int pins;
 static bool freed_inside;        /* a destructor has freed something */
 static bool in_loop;             /* there are loops of parents */
+static bool inner;               /* or references from below their target */
 static unsigned live_count;
 
 static const char *label_id(unsigned id)
@@ -650,8 +654,9 @@ static bool room_for_more(void)
 }
 
 /* Notes a new chunk and gives it what it needs. */
-static struct rec *add(void *ptr, enum kind kind, struct rng *r)
+static struct rec *add(void *ctx, void *ptr, enum kind kind, struct rng *r)
 {
+	struct rec *parent = ctx != NULL ? find(ctx) : NULL;
 	struct rec *c = recs;
 
 	while (c < recs + RECS && c->state != NONE)
@@ -660,6 +665,7 @@ static struct rec *add(void *ptr, enum kind kind, struct rng *r)
 		exit(97);
 	*c = (struct rec){ .state = LIVE, .kind = kind, .ptr = ptr };
 	c->id = step * ID_STEP + made++;
+	c->pooled = kind == POOL || kind == OBJECT || (parent != NULL && parent->pooled);
 	live_count++;
 	set_plan(c, r);
 	if (kind != AUTOFREE && !chance(r, profile->bare))
@@ -699,7 +705,7 @@ static void result_text(const char *text)
 }
 
 /* The result of an allocation: a new chunk, or NULL and errno. */
-static struct rec *result_new(void *ptr, enum kind kind, size_t size, struct rng *r)
+static struct rec *result_new(void *ctx, void *ptr, enum kind kind, size_t size, struct rng *r)
 {
 	int error = errno;
 	struct rec *c;
@@ -708,7 +714,7 @@ static struct rec *result_new(void *ptr, enum kind kind, size_t size, struct rng
 		out("    %*s= NULL, errno %d\n", depth * 2, "", error);
 		return NULL;
 	}
-	c = add(ptr, kind, r);
+	c = add(ctx, ptr, kind, r);
 	out("    %*s= %s, size %zu%s\n", depth * 2, "", rlabel(c), talloc_get_size(ptr),
 	    (uintptr_t)ptr % 16 != 0 ? " NOT ALIGNED" : "");
 	if (kind == DATA || kind == OBJECT)
@@ -767,6 +773,27 @@ static bool any_loop(void)
 			return true;
 	}
 	return false;
+}
+
+/* Is there a reference to a chunk from itself or from below it? */
+static bool found_inner;
+
+static void on_inner(const void *ptr, int level, int max, int is_ref, void *top)
+{
+	(void)level;
+	(void)max;
+	if (is_ref && ptr == top)
+		found_inner = true;
+}
+
+static bool any_inner(void)
+{
+	found_inner = false;
+	for (struct rec *c = recs; c < recs + RECS && !found_inner; c++) {
+		if (c->state == LIVE && talloc_reference_count(c->ptr) > 0)
+			talloc_report_depth_cb(c->ptr, 0, -1, on_inner, c->ptr);
+	}
+	return found_inner;
 }
 
 static bool under_limit(const void *ptr)
@@ -991,6 +1018,8 @@ static void do_reference(void *ctx, struct rec *c, struct rng *r)
 {
 	const char *location = PICK(r, locations);
 
+	if (depth > 0)
+		inner = true;
 	begin();
 	if (ctx == NULL && c != NULL && chance(r, 50)) {
 		out("talloc_increase_ref_count(%s)\n", rlabel(c));
@@ -1071,7 +1100,7 @@ static struct rec *do_alloc(void *ctx, struct rng *r)
 		    name != NULL ? name : "NULL");
 		ptr = CALL(talloc_named_const, (ctx, size, name));
 	}
-	c = result_new(ptr, DATA, size, r);
+	c = result_new(ctx, ptr, DATA, size, r);
 	return c;
 }
 
@@ -1156,7 +1185,7 @@ static void do_realloc(void *ctx, struct rec *c, struct rng *r)
 	if (c == NULL || ptr == NULL) {
 		if (ptr != NULL && zero)
 			verify_zero(NULL, ptr, 0, size);
-		result_new(ptr, DATA, size, r);
+		result_new(ctx, ptr, DATA, size, r);
 		return;
 	}
 	same = ptr == (char *)c->ptr;
@@ -1171,6 +1200,10 @@ static void do_realloc(void *ctx, struct rec *c, struct rng *r)
 		c->kind = DATA;
 	}
 	fill(c, size);
+	/* In a pool the name changes or not with the place; as text of the
+	 * chunk's own it would be gone. */
+	if (c->pooled)
+		talloc_set_name_const(ptr, name);
 	out("    %*s= %s, size %zu, name %s%s%s\n", depth * 2, "", rlabel(c),
 	    talloc_get_size(ptr), talloc_get_name(ptr), size == old ? ", same size" : "",
 	    size == old && !same ? " MOVED" : "");
@@ -1182,6 +1215,8 @@ static bool may_refuse(const struct rec *c)
 {
 	if (in_loop)
 		return !avoid(AV_REFUSE_IN_LOOP);
+	if (inner)
+		return !avoid(AV_REFUSE_REFERRED);
 	if (freed_inside)
 		return !avoid(AV_REFUSE_AFTER_FREE);
 	if (profile->limits && under_limit(c->ptr))
@@ -1402,7 +1437,7 @@ static void op_string_new(struct rng *r)
 		out("talloc_vasprintf(%s, \"%%s/%%zu\", \"%s\", %zu)\n", label(ctx), word, n);
 		s = call_vasprintf(ctx, "%s/%zu", word, n);
 	}
-	if (result_new(s, STRING, 0, r) != NULL)
+	if (result_new(ctx, s, STRING, 0, r) != NULL)
 		result_text(talloc_get_name(s));
 }
 
@@ -1410,7 +1445,7 @@ static void op_string_new(struct rng *r)
 static void appended(struct rec *c, char *s, struct rng *r)
 {
 	if (c == NULL) {
-		result_new(s, STRING, 0, r);
+		result_new(NULL, s, STRING, 0, r);
 		return;
 	}
 	if (s != NULL)
@@ -1542,13 +1577,13 @@ static void op_pool(struct rng *r)
 		if (size > 1 << 20)
 			size = 0x10000000;
 		out("talloc_pool(%s, %zu)\n", label(ctx), size);
-		c = result_new(CALL(talloc_pool, (ctx, size)), POOL, 0, r);
+		c = result_new(ctx, CALL(talloc_pool, (ctx, size)), POOL, 0, r);
 	} else {
 		size_t own = some_size(r);
 		unsigned n = below(r, 6);
 
 		out("_talloc_pooled_object(%s, %zu, \"obj\", %u, %zu)\n", label(ctx), own, n, size);
-		c = result_new(CALL(_talloc_pooled_object, (ctx, own, "obj", n, size)), OBJECT,
+		c = result_new(ctx, CALL(_talloc_pooled_object, (ctx, own, "obj", n, size)), OBJECT,
 			       own, r);
 	}
 	/* so that it is found by its contents */
@@ -1744,9 +1779,12 @@ static void op_look(struct rng *r)
 
 static void on_node(const void *ptr, int level, int max, int is_ref, void *private)
 {
-	out("    | %d/%d%s %s %zu %zu%s\n", level, max, is_ref ? " ref" : "", label(ptr),
-	    talloc_total_size(ptr), talloc_total_blocks(ptr),
+	out("    | %d/%d%s %s%s", level, max, is_ref ? " ref" : "", label(ptr),
 	    private != &depth ? " PRIVATE LOST" : "");
+	/* what is above is being walked: its total would be 0 there */
+	if (!is_ref)
+		out(" %zu in %zu", talloc_total_size(ptr), talloc_total_blocks(ptr));
+	out("\n");
 }
 
 static void op_report(struct rng *r)
@@ -1859,7 +1897,7 @@ static void op_autofree(struct rng *r)
 	ptr = CALL(talloc_autofree_context, ());
 	c = find(ptr);
 	if (c == NULL)
-		c = add(ptr, AUTOFREE, r);
+		c = add(NULL, ptr, AUTOFREE, r);
 	out("    = %s in %s\n", rlabel(c), label(talloc_parent(ptr)));
 	if (below(r, 2))
 		do_alloc(ptr, r);
@@ -2224,6 +2262,7 @@ static void take_step(void)
 	made = 0;
 	freed_inside = false;
 	in_loop = any_loop();
+	inner = any_inner();
 	ops[i].fn(&r);
 }
 
@@ -2272,6 +2311,7 @@ static void child_end(struct rng *r)
 		made = 0;
 		freed_inside = false;
 		in_loop = any_loop();
+		inner = any_inner();
 		c = pick(r, any);
 		if (c == NULL)
 			break;
