@@ -130,7 +130,7 @@ const KEPT: usize = 1024;
 
 /// Gives `c` the size `size`.  A chunk that grew or moved also gets the name
 /// `name`; one that stayed in its place in a pool does not, nor one that shrank
-/// a little.  `None` leaves everything as it was: too large, referenced, a pool,
+/// a little without a limit.  `None` leaves everything as it was: too large, referenced, a pool,
 /// no memory, a limit, or a move that a running free does not allow.
 pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     if size >= MAX_SIZE || c.has(REFERENCED | POOL | HANDLE) {
@@ -146,8 +146,9 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
             None => (move_member(c, size)?, true),
         }
     } else if size < old && old - size < KEPT {
-        memlimit::uncharge(memlimit::account_of(c), old - size);
-        (c, false)
+        let account = memlimit::account_of(c);
+        memlimit::uncharge(account, old - size);
+        (c, account.is_some())
     } else {
         (reallocate(c, size)?, true)
     };

@@ -43,7 +43,7 @@ pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
     if !c.has(REFERENCED) {
         return unreferenced(c, location);
     }
-    if root::is_top(tree::parent(c)) && reference::count(c) == 1 {
+    if tree::parent(c) == NULL_CONTEXT.get() && reference::count(c) == 1 {
         // There is one parent left that it can mean.
         return unlink(None, c, location);
     }

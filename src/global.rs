@@ -7,7 +7,7 @@ use crate::{alloc, fault, free, parent, report, tree};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// Makes the null context, if there is none; a new one may take the autofree
-/// context under it.
+/// context under it, unless that has a parent.
 pub fn enable_null_tracking(move_autofree: bool) {
     if NULL_CONTEXT.get().is_some() {
         return;
@@ -15,7 +15,10 @@ pub fn enable_null_tracking(move_autofree: bool) {
     root::survive_forks();
     let null = alloc::named(None, 0, c"null_context".as_ptr());
     NULL_CONTEXT.set(null);
-    if move_autofree && let Some(autofree) = AUTOFREE.get() {
+    if move_autofree
+        && let Some(autofree) = AUTOFREE.get()
+        && tree::parent(autofree).is_none()
+    {
         parent::change(null, autofree);
     }
 }
@@ -45,8 +48,10 @@ pub fn autofree_context() -> Option<Chunk> {
     AUTOFREE.get()
 }
 
+/// Once: if it then stays because of a reference, it stays.
 extern "C" fn free_autofree() {
     if let Some(c) = AUTOFREE.get() {
+        AUTOFREE.set(None);
         free::chunk(c, c"talloc_autofree_context".as_ptr());
     }
 }

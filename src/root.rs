@@ -76,11 +76,6 @@ pub fn or_null_context(c: Option<Chunk>) -> Option<Chunk> {
     c.or_else(|| NULL_CONTEXT.get())
 }
 
-/// Is `c` what stands for no parent: the null context, or nothing?
-pub fn is_top(c: Option<Chunk>) -> bool {
-    c.is_none_or(|c| NULL_CONTEXT.is(c))
-}
-
 // ---- the lock ---------------------------------------------------------------
 
 /// A mutex in the place that pthread functions want.

@@ -367,7 +367,7 @@ static void show(struct run runs[2])
 		int n = 0;
 
 		printf("  %s%s:\n", who[i], failed(&runs[i]) ? " (which fails)" : "");
-		while (*t != '\0' && (n == 0 || *t != '#') && n < 30) {
+		while (*t != '\0' && (n == 0 || *t != '#') && n < 14) {
 			t = line_of(t, x, sizeof(x));
 			if (x[0] != '@')
 				printf("    %s\n", x);

@@ -128,6 +128,8 @@ static void count(enum function f)
 	  "a move, as above")                                                   \
 	X(AUTOFREE_REALLOC, "realloc and pinned uses of the autofree context: " \
 	  "the library keeps its address")                                      \
+	X(TYPE_MISMATCH, "get_type_abort with another name, null tracking on, " \
+	  "the abort function returns: the original leaves the message as a chunk") \
 	X(BIG_STRING, "a string that would become longer than the walk wants")  \
 	X(FULL, "more chunks than the walk wants")
 
@@ -939,6 +941,11 @@ static void do_free(struct rec *c, struct rng *r)
 	const char *location = PICK(r, locations);
 	int n;
 
+#ifdef PENDING
+	if (c != NULL && talloc_reference_count(c->ptr) > 0 && talloc_parent(c->ptr) == NULL &&
+	    talloc_total_blocks(NULL) > 0)
+		return;
+#endif
 	begin();
 	out("_talloc_free(%s, \"%s\")\n", rlabel(c), location);
 	if (depth > 0)
@@ -947,8 +954,14 @@ static void do_free(struct rec *c, struct rng *r)
 	result_int(n);
 }
 
+static bool looped(const void *ptr);
+
 static void do_free_children(struct rec *c)
 {
+#ifdef PENDING
+	if (c != NULL && looped(c->ptr))
+		return;
+#endif
 	begin();
 	out("talloc_free_children(%s)\n", rlabel(c));
 	if (depth > 0)
@@ -988,6 +1001,10 @@ static bool makes_loop(const void *ctx, const void *ptr)
 
 static bool may_move(const void *ctx, const void *ptr)
 {
+#ifdef PENDING
+	if (find(ptr) != NULL && find(ptr)->kind == AUTOFREE)
+		return false;
+#endif
 	if (!profile->loops && makes_loop(ctx, ptr))
 		return false;
 	if (profile->limits && under_limit(ptr))
@@ -1020,6 +1037,12 @@ static void do_reference(void *ctx, struct rec *c, struct rng *r)
 
 	if (depth > 0)
 		inner = true;
+#ifdef PENDING
+	if (c != NULL && c->kind == AUTOFREE)
+		return;
+	if (ctx == NULL)
+		return;
+#endif
 	begin();
 	if (ctx == NULL && c != NULL && chance(r, 50)) {
 		out("talloc_increase_ref_count(%s)\n", rlabel(c));
@@ -1202,6 +1225,10 @@ static void do_realloc(void *ctx, struct rec *c, struct rng *r)
 	fill(c, size);
 	/* In a pool the name changes or not with the place; as text of the
 	 * chunk's own it would be gone. */
+#ifdef PENDING
+	if (profile->limits)
+		talloc_set_name_const(ptr, name);
+#endif
 	if (c->pooled)
 		talloc_set_name_const(ptr, name);
 	out("    %*s= %s, size %zu, name %s%s%s\n", depth * 2, "", rlabel(c),
@@ -1459,6 +1486,17 @@ static void appended(struct rec *c, char *s, struct rng *r)
 	out("\n");
 }
 
+static bool may_grow(const struct rec *c)
+{
+	if (c == NULL)
+		return true;
+	if (talloc_get_size(c->ptr) > 400)
+		return !avoid(AV_BIG_STRING);
+	if (c->limited)
+		return !avoid(AV_LIMIT_REALLOC);
+	return true;
+}
+
 static void op_string_append(struct rng *r)
 {
 	struct rec *c = chance(r, 6) ? NULL : pick(r, is_string);
@@ -1471,10 +1509,8 @@ static void op_string_append(struct rng *r)
 		avoid(AV_FULL);
 		return;
 	}
-	if (c != NULL && talloc_get_size(s) > 400) {
-		avoid(AV_BIG_STRING);
+	if (!may_grow(c))
 		return;
-	}
 	begin();
 	switch (form) {
 	case 0:
@@ -1517,10 +1553,8 @@ static void op_string_add(struct rng *r)
 	char *s = ptr_of(c);
 	unsigned n = below(r, 100);
 
-	if (c != NULL && talloc_get_size(s) > 400) {
-		avoid(AV_BIG_STRING);
+	if (!may_grow(c))
 		return;
-	}
 	begin();
 	if (below(r, 2)) {
 		out("talloc_asprintf_addbuf(&%s, \"%%s%%u\", \"%s\", %u)\n", rlabel(c), word, n);
@@ -1727,6 +1761,12 @@ static void op_look(struct rng *r)
 	case 2:
 		if (chance(r, 50))
 			name = talloc_get_name(c->ptr);
+		if ((or_null == NULL || strcmp(name, talloc_get_name(c->ptr)) != 0) &&
+		    talloc_total_blocks(NULL) > 0) {
+			out("skipped\n");
+			avoid(AV_TYPE_MISMATCH);
+			break;
+		}
 		out("_talloc_get_type_abort(%s, \"%s\")\n", rlabel(or_null), name);
 		result_ptr(CALL(_talloc_get_type_abort,
 				(ptr_of(or_null), name, PICK(r, locations))));
@@ -1782,7 +1822,7 @@ static void on_node(const void *ptr, int level, int max, int is_ref, void *priva
 	out("    | %d/%d%s %s%s", level, max, is_ref ? " ref" : "", label(ptr),
 	    private != &depth ? " PRIVATE LOST" : "");
 	/* what is above is being walked: its total would be 0 there */
-	if (!is_ref)
+	if (!is_ref && !in_loop)
 		out(" %zu in %zu", talloc_total_size(ptr), talloc_total_blocks(ptr));
 	out("\n");
 }
@@ -2307,7 +2347,9 @@ static void child_end(struct rng *r)
 {
 	struct rec *c;
 
-	for (int n = 0; n < 3 * RECS && chance(r, 97); n++) {
+	for (int stuck = 0; stuck < 10 && chance(r, 97);) {
+		unsigned before = live_count;
+
 		made = 0;
 		freed_inside = false;
 		in_loop = any_loop();
@@ -2317,6 +2359,7 @@ static void child_end(struct rng *r)
 			break;
 		do_free(c, r);
 		reap();
+		stuck = live_count < before ? 0 : stuck + 1;
 	}
 	out("left: %u\n", live_count);
 	exit(0);
