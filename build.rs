@@ -1,4 +1,4 @@
-//! Compiles the C file, generates the header, and refuses to build with a
+//! Compiles the C files, generates the header, and refuses to build with a
 //! committed header that is not the generated one (`make header` mends that).
 
 use std::path::{Path, PathBuf};
@@ -7,7 +7,13 @@ use std::{env, fs};
 const COMMITTED: &str = "include/talloc.h";
 
 fn main() {
-    for input in ["src/abi.rs", "src/format.c", "cbindgen.toml", COMMITTED] {
+    for input in [
+        "src/abi.rs",
+        "src/format.c",
+        "src/tools.c",
+        "cbindgen.toml",
+        COMMITTED,
+    ] {
         println!("cargo:rerun-if-changed={input}");
     }
     println!("cargo:rerun-if-env-changed=TALLOC_WRITE_HEADER");
@@ -21,6 +27,7 @@ fn main() {
     }
     cc::Build::new()
         .file("src/format.c")
+        .file("src/tools.c")
         .include(out.join("include"))
         .flag("-std=gnu11")
         .flag("-fvisibility=hidden")
@@ -28,7 +35,7 @@ fn main() {
         .opt_level(2)
         .warnings(true)
         .extra_warnings(true)
-        .compile("talloc_format");
+        .compile("talloc_c");
 }
 
 fn generate(header: &Path) {

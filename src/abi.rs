@@ -636,7 +636,7 @@ pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE
 /// @return     1 if ptr is ctx or above it, else 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_is_parent(ctx: *const c_void, ptr: *const c_void) -> c_int {
-    if ctx.is_null() || ptr.is_null() {
+    if ctx.is_null() {
         return 0;
     }
     let c = chunk!(ctx, 0);

@@ -4,7 +4,7 @@
 //! for pools and caches, see `arena`.
 
 use crate::chunk::{
-    Chunk, FREE, Flag, HANDLE, HEADER, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, SPECIAL,
+    Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, SPECIAL,
 };
 use crate::{arena, heap, memlimit, root, tree};
 use core::ffi::{c_char, c_int, c_void};
@@ -68,7 +68,7 @@ pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
     let account = match parent {
         None => None,
         Some(p) => {
-            if let Some((place, home)) = arena::carve(p, plan.bytes()) {
+            if let Some((place, home)) = arena::carve(p, plan.front, plan.size + plan.behind) {
                 // SAFETY: carve gave a place of that many bytes.
                 return Some(unsafe { in_room(parent, place, plan, home) });
             }
@@ -169,6 +169,8 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
         // It may not move, and realloc cannot promise that: a smaller size
         // keeps the block.
         (size < old).then_some(c)
+    } else if c.has(HELD) {
+        elsewhere(c, size, heap::malloc)
     } else {
         tree::moving(c, || {
             // SAFETY: a malloc'd block without a front (not a POOL), owned by
@@ -194,26 +196,41 @@ fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
     if c.is_pinned() {
         return None;
     }
-    let arena = c.arena();
     let account = memlimit::account_of(c);
-    let keep = HEADER + c.size().min(size);
-    let new = tree::moving(c, || {
-        let (place, in_pool) = match arena::carve(c, HEADER + size) {
-            Some((place, _)) => (place, true),
-            None => (charged_malloc(account, HEADER + size)?, false),
-        };
-        // SAFETY: both places hold `keep` bytes, and do not overlap.
-        let new = unsafe {
-            place.as_ptr().copy_from_nonoverlapping(c.start(), keep);
-            Chunk::moved_to(place)
-        };
-        if !in_pool {
-            memlimit::leave_arena(new, account);
+    let mut in_pool = true;
+    let new = elsewhere(c, size, |bytes| match arena::carve(c, 0, size) {
+        Some((place, _)) => Some(place),
+        None => {
+            in_pool = false;
+            charged_malloc(account, bytes)
         }
-        Some(new)
     })?;
+    if !in_pool {
+        memlimit::leave_arena(new, account);
+    }
     root::moved(c, new);
-    // The old header owns nothing any more but its place.
+    Some(new)
+}
+
+/// Moves `c` to a place of `HEADER + size` bytes that `find` finds, and frees the
+/// old one.
+fn elsewhere(
+    c: Chunk,
+    size: usize,
+    find: impl FnOnce(usize) -> Option<NonNull<u8>>,
+) -> Option<Chunk> {
+    let keep = HEADER + c.size().min(size);
+    let arena = if c.has(MEMBER) { c.arena() } else { null_mut() };
+    let new = tree::moving(c, || {
+        let place = find(HEADER + size)?;
+        // SAFETY: both places hold `keep` bytes, and do not overlap.
+        unsafe {
+            place.as_ptr().copy_from_nonoverlapping(c.start(), keep);
+            Some(Chunk::moved_to(place))
+        }
+    })?;
+    // Who holds it holds the old place, which owns nothing any more.
+    new.clear(HELD);
     c.clear(OWNER | SPECIAL);
     c.set_home(arena);
     release(c, c"talloc_realloc".as_ptr());
@@ -222,19 +239,21 @@ fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
 
 // ---- going ----------------------------------------------------------------
 
-/// Marks `c` as freed at `location`.
-pub fn stamp(c: Chunk, location: *const c_char) {
+/// Frees a chunk: links, account and references have been taken care of.  The
+/// header says where, as far as it can still be read afterwards.  The memory of
+/// a held chunk goes when it is held no more.
+pub fn release(c: Chunk, location: *const c_char) {
     if !location.is_null() {
         c.set_name(location);
     }
     c.set(FREE);
+    if !c.has(HELD) {
+        give_back(c);
+    }
 }
 
-/// Gives the memory back and stamps the header, as far as it can still be read
-/// afterwards, with the place of the free.  Links, account and references have
-/// been taken care of.
-pub fn release(c: Chunk, location: *const c_char) {
-    stamp(c, location);
+/// Gives the memory of a freed chunk back.
+pub fn give_back(c: Chunk) {
     if let Some(byte) = free_fill() {
         // SAFETY: the user memory of a chunk that is going.
         unsafe { libc::memset(c.user(), byte, c.size()) };

@@ -15,8 +15,8 @@
 //! A pool or cache may itself lie in a pool; then its block goes back there.
 
 use crate::bitmap;
-use crate::chunk::{ALIGN, Chunk, FREE, HEADER, MEMBER, POOL, round};
-use crate::{fault, root, tree};
+use crate::chunk::{ALIGN, Chunk, FREE, HEADER, HELD, MEMBER, POOL, round};
+use crate::{fault, heap, root, tools, tree};
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
@@ -116,9 +116,14 @@ impl Book {
     }
 }
 
+/// Bytes of room that something of `bytes` bytes takes.
+fn footprint(bytes: usize) -> usize {
+    round(bytes) + tools::gap()
+}
+
 /// Bytes that an object of a cache takes, header included.
-pub const fn slot_bytes(size: usize) -> usize {
-    round(HEADER + size)
+pub fn slot_bytes(size: usize) -> usize {
+    footprint(HEADER + size)
 }
 
 // ---- a block as a whole -----------------------------------------------------
@@ -139,6 +144,7 @@ pub fn open_cache(c: Chunk, size: usize, count: usize) {
         count: count as u32,
         bitmap,
     };
+    tools::ours(bitmap.cast(), bitmap::length(count) * size_of::<u64>());
     // SAFETY: cache_room has counted it in.
     unsafe { bitmap::fill(bitmap, count) };
 }
@@ -158,6 +164,7 @@ fn open(c: Chunk, kind: Kind, start: *mut u8, room: usize) {
     };
     // SAFETY: a pool or cache has room for it before its header.
     unsafe { Book::of_pool(c).0.as_ptr().write(arena) };
+    tools::opened(Book::of_pool(c).as_home(), start, room);
 }
 
 /// Is this chunk a static pool cache?
@@ -185,35 +192,37 @@ pub fn extent(c: Chunk) -> usize {
 
 /// Where the room of a member ends.
 fn end(c: Chunk) -> *mut u8 {
-    c.start().wrapping_add(round(extent(c)))
+    c.start().wrapping_add(footprint(extent(c)))
 }
 
 // ---- members come -----------------------------------------------------------
 
 /// Room for a child of `parent` in the pool that `parent` is or lies in, with
-/// what its `home` is to be. Nothing below a cache.
+/// what its `home` is to be: `front` bytes, a header, and `size` bytes. Nothing
+/// below a cache.
 #[inline]
-pub fn carve(parent: Chunk, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+pub fn carve(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     if !parent.has(POOL | MEMBER) {
         return None;
     }
-    carve_from(parent, bytes)
+    carve_from(parent, front, size)
 }
 
-fn carve_from(parent: Chunk, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+fn carve_from(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     let book = if parent.has(POOL) {
         Book::of_pool(parent)
     } else {
         Book::of_member(parent)
     };
     let arena = book!(book);
-    let bytes = round(bytes);
+    let bytes = footprint(front + HEADER + size);
     if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
         return None;
     }
     let place = arena.next;
     arena.next = place.wrapping_add(bytes);
     arena.live += 1;
+    tools::member(book.as_home(), place, front, size);
     Some((NonNull::new(place)?, book.as_home()))
 }
 
@@ -234,6 +243,7 @@ pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
     let arena = book!(book);
     let place = arena.start.wrapping_add(slot * book.slot_bytes());
     arena.live += 1;
+    tools::member(book.as_home(), place, 0, size as usize);
     Some((NonNull::new(place)?, size as usize, book.as_home()))
 }
 
@@ -254,36 +264,60 @@ pub enum Place {
 pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
     let book = Book::of_member(c);
     if book.is(Kind::Cache) {
-        return (HEADER + size <= book.slot_bytes()).then_some((c, Place::Old));
+        if footprint(HEADER + size) > book.slot_bytes() {
+            return None;
+        }
+        tools::resized(book.as_home(), c, size);
+        return Some((c, Place::Old));
     }
     let arena = book!(book);
     let grows = size > c.size();
-    if grows && book.members() == 1 && !c.is_pinned() {
-        let end = arena.start.wrapping_add(round(HEADER + size));
+    if grows && book.members() == 1 && !c.is_pinned() && !c.has(HELD) {
+        let end = arena.start.wrapping_add(footprint(HEADER + size));
         if end <= arena.end {
-            let new = to_start(c, NonNull::new(arena.start)?)?;
-            arena.next = end;
+            let new = to_start(book, c, size)?;
+            book!(book).next = end;
             return Some((new, Place::New));
         }
     }
-    let (old_end, new_end) = (end(c), c.start().wrapping_add(round(HEADER + size)));
+    let (old_end, new_end) = (end(c), c.start().wrapping_add(footprint(HEADER + size)));
     if old_end == arena.next && new_end <= arena.end {
         arena.next = new_end;
     } else if new_end > old_end {
         return None;
     }
+    tools::resized(book.as_home(), c, size);
     Some((c, Place::Old))
 }
 
-fn to_start(c: Chunk, start: NonNull<u8>) -> Option<Chunk> {
+/// The only member of a pool moves to the start of its room, to get `size` bytes.
+fn to_start(book: Book, c: Chunk, size: usize) -> Option<Chunk> {
+    let start = NonNull::new(book!(book).start)?;
     if start.as_ptr() == c.start() {
+        tools::resized(book.as_home(), c, size);
         return Some(c);
     }
+    let bytes = HEADER + c.size();
+    // A tool has to see the old place go before the new one comes, and they may
+    // overlap.
+    let aside = if tools::watch() {
+        Some(heap::scratch::<u8>(bytes)?)
+    } else {
+        None
+    };
     let new = tree::moving(c, || {
         // SAFETY: both places are room of this arena and nobody else's; they
-        // may overlap.
+        // may overlap, but not with what was put aside.
         unsafe {
-            start.as_ptr().copy_from(c.start(), HEADER + c.size());
+            match &aside {
+                None => start.as_ptr().copy_from(c.start(), bytes),
+                Some(aside) => {
+                    aside.start().copy_from(c.start(), bytes);
+                    tools::gone(book.as_home(), c, c.size());
+                    tools::member(book.as_home(), start.as_ptr(), 0, size);
+                    start.as_ptr().copy_from(aside.start(), bytes);
+                }
+            }
             Some(Chunk::moved_to(start))
         }
     })?;
@@ -297,16 +331,23 @@ fn to_start(c: Chunk, start: NonNull<u8>) -> Option<Chunk> {
 /// be given to free, if it came to that.
 pub fn vacate(c: Chunk) -> Option<Chunk> {
     let mut c = c;
-    if c.has(POOL) && leave(Book::of_pool(c))? != 0 {
-        return None;
+    if c.has(POOL) {
+        let book = Book::of_pool(c);
+        if leave(book)? != 0 {
+            return None;
+        }
+        tools::closed(book.as_home());
     }
     // A pool that is empty is, in its turn, a member that goes.
     while c.has(MEMBER) {
         let book = Book::of_member(c);
-        if leave(book)? != 0 {
+        let left = leave(book)?;
+        tools::gone(book.as_home(), c, extent(c) - HEADER);
+        if left != 0 {
             give_back(book, c);
             return None;
         }
+        tools::closed(book.as_home());
         c = book.chunk();
     }
     Some(c)

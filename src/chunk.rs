@@ -234,10 +234,9 @@ impl Chunk {
         self.tag().load(Relaxed) & flags != 0
     }
 
-    /// May a function further up the stack come back to it, so that it cannot
-    /// move?
+    /// Will a free that is under way come back to it, so that it cannot move?
     pub fn is_pinned(self) -> bool {
-        self.has(DYING | RUNNING | HELD)
+        self.has(DYING | RUNNING)
     }
 
     /// Sets flags. Only the thread that owns the chunk writes its tag.

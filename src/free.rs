@@ -19,9 +19,9 @@
 //! [`Hold`].
 
 use crate::chunk::{Chunk, DYING, FREE, HANDLE, ORPHAN, REFERENCED, RUNNING};
-use crate::hold::{Hold, let_go};
+use crate::hold::Hold;
 use crate::root::{self, NULL_CONTEXT};
-use crate::{memlimit, parent, reference, tree};
+use crate::{alloc, memlimit, parent, reference, tree};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 
@@ -78,7 +78,12 @@ pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
     }
     match reference::newest_owner(c) {
         Some(owner) => {
-            reference::drop_newest(c, location);
+            // The owner that is none is not the null context of later.
+            let owner = root::or_null_context(owner);
+            let Some(h) = reference::owned_by(c, owner) else {
+                return -1;
+            };
+            reference::drop_handle(h, location);
             parent::change(owner, c);
             0
         }
@@ -118,6 +123,7 @@ fn name_child(c: Chunk) -> Option<Chunk> {
 
 /// Frees what is below `top`, which is dying or held.
 fn free_below(top: Chunk, location: *const c_char) {
+    let is_dying = top.has(DYING);
     let mut cur = top;
     loop {
         if cur.has(FREE) {
@@ -131,7 +137,8 @@ fn free_below(top: Chunk, location: *const c_char) {
             }
             continue;
         }
-        if cur == top {
+        // In a loop, a held `top` may be met again below itself, and die there.
+        if cur == top && top.has(DYING) == is_dying {
             return;
         }
         let up = cur.hook();
@@ -209,5 +216,5 @@ fn finish(c: Chunk, location: *const c_char) {
     root::gone(c);
     tree::unlink(c);
     memlimit::close(c);
-    let_go(c, location);
+    alloc::release(c, location);
 }

@@ -3,7 +3,7 @@
 
 use crate::chunk::Chunk;
 use crate::root::{self, AUTOFREE, NULL_CONTEXT};
-use crate::{alloc, fault, free, parent, report, tree};
+use crate::{alloc, fault, free, parent, reference, report, tree};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// Makes the null context, if there is none; a new one may take the autofree
@@ -15,11 +15,8 @@ pub fn enable_null_tracking(move_autofree: bool) {
     root::survive_forks();
     let null = alloc::named(None, 0, c"null_context".as_ptr());
     NULL_CONTEXT.set(null);
-    if move_autofree
-        && let Some(autofree) = AUTOFREE.get()
-        && tree::parent(autofree).is_none()
-    {
-        parent::change(null, autofree);
+    if move_autofree && let Some(autofree) = AUTOFREE.get() {
+        reference::reparent(None, null, autofree);
     }
 }
 

@@ -1,8 +1,8 @@
-//! Holding a chunk over a call out to a user's function, which may free it.
+//! Holding a chunk over a call out to a user's function, which may free it, or
+//! move it by giving it another size: then it is freed here, too.
 
 use crate::alloc;
 use crate::chunk::{Chunk, FREE, HELD};
-use core::ffi::c_char;
 
 /// Keeps the memory of a chunk readable over a call out, even if it is freed
 /// meanwhile. The outermost hold gives it back then.
@@ -30,17 +30,8 @@ impl Drop for Hold {
         if self.outermost {
             self.c.clear(HELD);
             if self.c.has(FREE) {
-                alloc::release(self.c, self.c.name());
+                alloc::give_back(self.c);
             }
         }
-    }
-}
-
-/// Gives memory back, now or when nobody holds it any more.
-pub fn let_go(c: Chunk, location: *const c_char) {
-    if c.has(HELD) {
-        alloc::stamp(c, location);
-    } else {
-        alloc::release(c, location);
     }
 }

@@ -21,6 +21,7 @@
 //! | [`alloc`] | a chunk comes to be, grows, shrinks, goes |
 //! | [`memlimit`] | accounts |
 //! | [`arena`], [`bitmap`] | the room of a pool or cache, and who lies in it; free slots |
+//! | `tools.c`, [`tools`] | what valgrind and AddressSanitizer are told of that |
 //! | [`tree`] | the links: parent, child, siblings; walks without recursion |
 //! | [`root`] | the null context, the autofree context, the lock |
 //! | [`chunk`] | the header: its offsets and flags; pointer <-> chunk |
@@ -106,4 +107,5 @@ mod reference;
 mod report;
 mod root;
 mod string;
+mod tools;
 mod tree;

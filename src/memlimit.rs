@@ -53,7 +53,7 @@ pub fn account_of(c: Chunk) -> Nearest {
 
 #[cold]
 fn search(c: Chunk) -> Nearest {
-    let holder = tree::ancestors(c).find(|a| !a.has(MEMBER) || a.has(OWNER))?;
+    let holder = tree::list_owners(c).find(|a| !a.has(MEMBER) || a.has(OWNER))?;
     NonNull::new(holder.home().cast())
 }
 
@@ -198,15 +198,20 @@ fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
         None => account_of(c),
     };
     let mut to = new.and_then(account_of);
+    if to.is_some() && new.is_some_and(|new| becomes_a_loop(c, new)) {
+        to = None; // what is in a loop has nothing above it
+    }
     if from == to {
         return;
-    }
-    if new.is_some_and(|new| tree::is_above(c, new)) {
-        to = None; // a loop: what is in it has nothing above it
     }
     let bytes = rehome(c, from, to);
     uncharge(from, bytes);
     add(to, bytes);
+}
+
+/// Is `new` below `c`?
+fn becomes_a_loop(c: Chunk, new: Chunk) -> bool {
+    tree::any_child(c).is_some() && tree::list_owners(new).any(|above| above == c)
 }
 
 /// `c` goes, with nothing below it any more: its bytes leave every account, and

@@ -8,7 +8,7 @@
 
 use crate::alloc::{self, Plan};
 use crate::chunk::{Chunk, DYING, Destructor, FREE, HANDLE, REFERENCED};
-use crate::hold::{Hold, let_go};
+use crate::hold::Hold;
 use crate::{fault, memlimit, parent, tree};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
@@ -151,7 +151,7 @@ pub fn drop_handle(h: Chunk, location: *const c_char) {
     }
     tree::unlink(h);
     memlimit::close(h);
-    let_go(h, location);
+    alloc::release(h, location);
 }
 
 /// Drops the newest reference to `c`. True if there was one.

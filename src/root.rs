@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr,
+    AtomicBool, AtomicPtr, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -116,12 +116,24 @@ impl Drop for Locked {
 #[inline]
 pub fn lock_links_of(parent: Chunk) -> Option<Locked> {
     if NULL_CONTEXT.is(parent) {
-        LINKS.lock();
-        Some(Locked(()))
+        lock()
     } else {
         None
     }
 }
+
+fn lock() -> Option<Locked> {
+    // SAFETY: it answers which thread this is.
+    if FORKING.load(Relaxed) == unsafe { libc::pthread_self() } as usize {
+        return None; // it has the lock
+    }
+    LINKS.lock();
+    Some(Locked(()))
+}
+
+/// The thread that is in `fork`, between our handlers, with the lock: fork
+/// handlers of the program may run there too. 0 for none.
+static FORKING: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the lock usable in a child forked while another thread holds it. To be
 /// called before there are links to share.
@@ -141,14 +153,18 @@ pub fn survive_forks() {
 
 unsafe extern "C" fn before_fork() {
     LINKS.lock();
+    // SAFETY: it answers which thread this is.
+    FORKING.store(unsafe { libc::pthread_self() } as usize, Relaxed);
 }
 
 unsafe extern "C" fn after_fork_in_parent() {
+    FORKING.store(0, Relaxed);
     // SAFETY: before_fork took it in this thread.
     unsafe { LINKS.unlock() };
 }
 
 unsafe extern "C" fn after_fork_in_child() {
+    FORKING.store(0, Relaxed);
     // The threads that may wait for the lock are not in this process: begin
     // with a fresh one.
     // SAFETY: the child has one thread, and a mutex owns nothing.

@@ -262,13 +262,27 @@ impl Iterator for Subtree {
 pub struct Ancestors {
     at: Option<Chunk>,
     left: usize,
+    up: fn(Chunk) -> Option<Chunk>,
 }
 
 /// `c`, its parent, and so on up.
 pub fn ancestors(c: Chunk) -> Ancestors {
-    Ancestors {
-        at: Some(c),
-        left: distinct(c),
+    Ancestors::of(c, parent)
+}
+
+/// The same along the lists the chunks are in, past those without a parent for
+/// callers.
+pub fn list_owners(c: Chunk) -> Ancestors {
+    Ancestors::of(c, |c| at!(c).parent)
+}
+
+impl Ancestors {
+    fn of(c: Chunk, up: fn(Chunk) -> Option<Chunk>) -> Ancestors {
+        Ancestors {
+            at: Some(c),
+            left: distinct(c, up),
+            up,
+        }
     }
 }
 
@@ -278,19 +292,19 @@ impl Iterator for Ancestors {
     fn next(&mut self) -> Option<Chunk> {
         self.left = self.left.checked_sub(1)?;
         let c = self.at?;
-        self.at = parent(c);
+        self.at = (self.up)(c);
         Some(c)
     }
 }
 
 /// How many different chunks lie on the way up from `c`, `c` included; without
 /// a loop more than that many is answered.
-fn distinct(c: Chunk) -> usize {
+fn distinct(c: Chunk, up: fn(Chunk) -> Option<Chunk>) -> usize {
     // Brent: a marker that jumps ahead by powers of two meets every loop.
     let (mut marker, mut walker) = (c, c);
     let (mut steps, mut power) = (0_usize, 1_usize);
     loop {
-        match parent(walker) {
+        match up(walker) {
             None => return usize::MAX,
             Some(p) => walker = p,
         }
@@ -305,14 +319,14 @@ fn distinct(c: Chunk) -> usize {
         }
     }
     // `steps` is the length of the loop; now the way to it.
-    let up = |c: Chunk| parent(c).unwrap_or(c);
+    let next = |c: Chunk| up(c).unwrap_or(c);
     let (mut ahead, mut behind, mut before) = (c, c, 0);
     for _ in 0..steps {
-        ahead = up(ahead);
+        ahead = next(ahead);
     }
     while ahead != behind {
-        ahead = up(ahead);
-        behind = up(behind);
+        ahead = next(ahead);
+        behind = next(behind);
         before += 1;
     }
     before + steps

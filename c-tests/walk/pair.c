@@ -343,21 +343,41 @@ static const char *line_of(const char *text, char *line, size_t room)
 	return text[n] == '\n' ? text + n + 1 : text + n;
 }
 
+/* A line of a digest. */
+static bool is_state(const char *line)
+{
+	size_t n = strspn(line, " ");
+
+	return n == 4 && (strncmp(line + n, "all: ", 5) == 0 ||
+			  strncmp(line + n, "AUTOFREE: ", 10) == 0 ||
+			  (line[n] == 'c' && strspn(line + n + 1, "0123456789_") > 0 &&
+			   strstr(line, " bytes in ") != NULL));
+}
+
 /* Both transcripts in one, from the first difference on side by side, up to the
- * end of the step that differs. */
+ * end of the step that differs; of the states before, only the last one. */
 static void show(struct run runs[2])
 {
 	static const char *const who[] = { "original", "ours" };
 	const char *a = runs[0].text, *b = runs[1].text;
+	const char *last = a, *before_last = a;
 	char x[1000], y[1000];
+	size_t same = 0;
 
+	while (a[same] != '\0' && a[same] == b[same]) {
+		same++;
+		if (a[same - 1] == '\n' && a[same] == '#') {
+			before_last = last;
+			last = a + same;
+		}
+	}
 	while (*a != '\0' && *b != '\0') {
 		const char *next_a = line_of(a, x, sizeof(x));
 		const char *next_b = line_of(b, y, sizeof(y));
 
 		if (strcmp(x, y) != 0)
 			break;
-		if (x[0] != '@')
+		if (x[0] != '@' && (a >= before_last || !is_state(x)))
 			printf("    %s\n", x);
 		a = next_a;
 		b = next_b;

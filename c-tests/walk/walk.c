@@ -119,19 +119,26 @@ static void count(enum function f)
 	  "reference from itself or from below: becomes its own ancestor")      \
 	X(REFUSE_AFTER_FREE, "a destructor that refuses after another one has " \
 	  "freed a tree in the same walk: the heir may be gone")                \
+	X(DANGLING, "moving in a destructor into what is dying, or after "      \
+	  "another one has freed a tree: dangling pointers to parents there")   \
 	X(NESTED_FREE_PINNED, "a destructor that frees what may be above an "   \
 	  "argument of the call that runs: used after free")                    \
 	X(LIMIT_STEAL, "moving what is under a memory limit: the original "     \
 	  "leaves its bytes there (contract, section 12)")                      \
 	X(LIMIT_REALLOC, "realloc of the owner of a memory limit: accounts")    \
+	X(LOOP_NULL_REF, "freeing in a loop of parents, with a reference from "  \
+	  "NULL: where that is to a child, its new parent is gone there")       \
+	X(CHILDREN_IN_LOOP, "talloc_free_children while there are loops: where " \
+	  "it comes round to its argument, that is used after free there")      \
+	X(FREE_IN_LOOP, "a destructor that frees a tree while there are loops "  \
+	  "of parents: the original's pointers to parents may dangle")          \
+	X(LIMIT_NESTED, "a destructor that frees a tree under a memory limit, "  \
+	  "perhaps the one it is in: used after free, accounts")                \
 	X(LIMIT_REFUSE, "a destructor that refuses under a memory limit: "      \
 	  "a move, as above")                                                   \
-	X(AUTOFREE_REALLOC, "realloc and pinned uses of the autofree context: " \
-	  "the library keeps its address")                                      \
 	X(TYPE_MISMATCH, "get_type_abort with another name, null tracking on, " \
 	  "the abort function returns: the original leaves the message as a chunk") \
-	X(BIG_STRING, "a string that would become longer than the walk wants")  \
-	X(FULL, "more chunks than the walk wants")
+	X(BIG_STRING, "a string that would become longer than the walk wants")
 
 enum avoided {
 #define X(a, why) AV_##a,
@@ -160,6 +167,15 @@ static const char *const not_printed[] = {
 	"dereference there): contract, section 12; tests of ours cover them",
 	"NULL to get_name, set_name*, set_destructor, reference_count, "
 	"set_memlimit; NULL name to check_name, find_parent_byname: SIGSEGV there",
+	"realloc of the autofree context, a destructor for it: the library keeps "
+	"its address, and has a destructor there",
+	"totals from within a report's callback of what the report has not left: 0 "
+	"there",
+	"_talloc_steal_loc with a bad context and a chunk with references: logs "
+	"these first there, checks first here",
+	"talloc_reparent with a bad new parent when the old one is none: NULL there",
+	"pools within the header's size of 256 MiB: the header's size differs",
+	"the name after realloc in a pool: changes with the place only",
 	"a dying chunk is not used from a child's destructor, except for new "
 	"children: dangling pointers there",
 };
@@ -311,6 +327,7 @@ static const struct profile {
 	const char *name;
 	unsigned char weight[GROUP_COUNT];
 	unsigned char live;       /* how many chunks at most */
+	unsigned char evict;      /* percent of allocations that free instead */
 	unsigned char wild;       /* percent of destructors that do something */
 	unsigned char refuse;     /* percent of those that may refuse */
 	unsigned char bare;       /* percent of chunks without a destructor */
@@ -320,23 +337,23 @@ static const struct profile {
 } profiles[] = {
 	/*                 all str poo fre mov ref rea nam loo rep dto lim nul mis apa */
 	{ "tree",        { 30, 10,  0, 12, 20,  0, 14,  8, 14,  8,  4,  0,  1,  3,  1 },
-	  40, 15, 50, 20, false, false, false },
+	  48, 12, 15, 50, 20, false, false, false },
 	{ "loops",       { 30,  4,  4, 10, 30, 20,  8,  4, 10,  6,  4,  0,  1,  1,  1 },
-	  14, 10,  0, 20, true, false, false },
+	  20, 44, 10,  0, 20, true, false, false },
 	{ "references",  { 30,  4,  2, 10, 12, 40,  8,  4, 12,  6,  4,  0,  1,  1,  1 },
-	  16, 20, 50, 15, false, false, false },
+	  24, 65, 20, 50, 15, false, false, false },
 	{ "pools",       { 30, 14, 20, 14, 14,  8, 30,  6,  8,  5,  4,  0,  1,  1,  1 },
-	  32, 15, 50, 30, false, false, false },
+	  40, 44, 15, 50, 30, false, false, false },
 	{ "strings",     { 10, 60,  8, 10,  6,  4, 10, 10, 10,  3,  2,  0,  1,  2,  1 },
-	  20, 10, 50, 30, false, false, false },
+	  30, 32, 10, 50, 30, false, false, false },
 	{ "limits",      { 40, 20,  0, 14,  8,  0, 20,  6,  8,  8,  4, 14,  1,  1,  1 },
-	  30, 15, 30, 20, false, false, true },
+	  40, 14, 15, 30, 20, false, false, true },
 	{ "destructors", { 40,  4,  6, 20, 16, 12,  8,  4,  8,  5, 16,  0,  1,  1,  1 },
-	  30, 90, 60, 10, false, false, false },
+	  40, 46, 90, 60, 10, false, false, false },
 	{ "null",        { 30,  6,  4, 12, 16, 16,  8,  4, 10,  8,  4,  0, 12,  2,  2 },
-	  20, 20, 50, 15, true, true, false },
+	  30, 48, 20, 50, 15, true, true, false },
 	{ "everything",  { 30, 12,  8, 12, 16, 16, 14,  8, 12,  6,  6,  0,  3,  3,  1 },
-	  24, 40, 40, 15, true, true, false },
+	  36, 44, 40, 40, 15, true, true, false },
 };
 
 #define PROFILES (sizeof(profiles) / sizeof(profiles[0]))
@@ -379,7 +396,10 @@ struct rec {
 	int running;             /* destructors on the stack */
 	int pinned;              /* an argument of a call that runs */
 	bool bare;
+	bool null_ref;           /* has, or had, a reference from NULL */
+	unsigned died;           /* when, among the dead of this step */
 	bool limited;
+	bool charged;            /* is, or has been, below one of those */
 	bool pooled;             /* may lie in a pool */
 };
 
@@ -394,6 +414,7 @@ static bool freed_inside;        /* a destructor has freed something */
 static bool in_loop;             /* there are loops of parents */
 static bool inner;               /* or references from below their target */
 static unsigned live_count;
+static unsigned deaths;          /* in this step */
 
 static const char *label_id(unsigned id)
 {
@@ -416,7 +437,9 @@ static struct rec *find(const void *ptr)
 		if (c->state != NONE && c->ptr == ptr) {
 			if (c->state == LIVE)
 				return c;
-			dead = c;
+			/* of those in the same place, the last */
+			if (dead == NULL || c->died > dead->died)
+				dead = c;
 		}
 	}
 	return dead;
@@ -593,6 +616,12 @@ static int destructor_a(void *ptr);
 static int destructor_b(void *ptr);
 static int (*const destructors[])(void *) = { destructor_a, destructor_b };
 
+static void die(struct rec *c)
+{
+	c->state = DEAD;
+	c->died = deaths++;
+}
+
 static int sentinel_dies(void *ptr)
 {
 	unsigned id;
@@ -602,7 +631,7 @@ static int sentinel_dies(void *ptr)
 		if (c->state == LIVE && c->id == id) {
 			out("    .%s\n", rlabel(c));
 			verify(c);
-			c->state = DEAD;
+			die(c);
 			return 0;
 		}
 	}
@@ -667,6 +696,7 @@ static struct rec *add(void *ctx, void *ptr, enum kind kind, struct rng *r)
 		exit(97);
 	*c = (struct rec){ .state = LIVE, .kind = kind, .ptr = ptr };
 	c->id = step * ID_STEP + made++;
+	c->charged = parent != NULL && (parent->charged || parent->limited);
 	c->pooled = kind == POOL || kind == OBJECT || (parent != NULL && parent->pooled);
 	live_count++;
 	set_plan(c, r);
@@ -752,19 +782,7 @@ static void *some_context(struct rng *r)
 	return ptr_of(pick(r, any));
 }
 
-/* Is a loop of parents above (or at) this chunk?  No library call that might
- * not end is used. */
-static bool looped(const void *ptr)
-{
-	const void *p = ptr;
-
-	for (int n = 0; p != NULL; n++) {
-		if (n > 2 * RECS)
-			return true;
-		p = talloc_parent(p);
-	}
-	return false;
-}
+static bool looped(const void *ptr);
 
 static bool any_loop(void)
 {
@@ -798,18 +816,6 @@ static bool any_inner(void)
 	return found_inner;
 }
 
-static bool under_limit(const void *ptr)
-{
-	for (int n = 0; ptr != NULL && n < RECS; n++) {
-		struct rec *c = find(ptr);
-
-		if (c != NULL && c->limited)
-			return true;
-		ptr = talloc_parent(ptr);
-	}
-	return false;
-}
-
 /* ---- texts of reports -------------------------------------------------------------- */
 
 static FILE *stream;
@@ -823,7 +829,6 @@ static FILE *text_begin(void)
 		stream = open_memstream(&stream_text, &stream_size);
 	if (stream == NULL)
 		exit(96);
-	fseek(stream, 0, SEEK_SET);
 	return stream;
 }
 
@@ -861,6 +866,15 @@ static void out_line(const char *line, size_t n, const char *next, bool know)
 	}
 }
 
+/* open_memstream keeps the length it once had: so another one next time. */
+static void text_drop(void)
+{
+	fclose(stream);
+	free(stream_text);
+	stream = NULL;
+	stream_text = NULL;
+}
+
 static void text_end(void)
 {
 	const char *line;
@@ -878,11 +892,7 @@ static void text_end(void)
 		line += n + (next != NULL);
 	}
 	end_hash("text");
-	/* open_memstream keeps the length it once had */
-	fclose(stream);
-	free(stream_text);
-	stream = NULL;
-	stream_text = NULL;
+	text_drop();
 }
 
 /* ---- log and abort functions --------------------------------------------------------- */
@@ -936,16 +946,40 @@ static void pin(struct rec *c, int by)
 		c->pinned += by;
 }
 
+/* Is a loop of parents above (or at) this chunk?  No library call that might
+ * not end is used. */
+static bool looped(const void *ptr)
+{
+	const void *p = ptr;
+
+	for (int n = 0; p != NULL; n++) {
+		if (n > 2 * RECS)
+			return true;
+		p = talloc_parent(p);
+	}
+	return false;
+}
+
+/* A child with a reference from NULL goes to the parent of what is freed, which
+ * in a loop is gone already. */
+static bool may_free_looped(const struct rec *c)
+{
+	if (c == NULL || !in_loop || !looped(c->ptr))
+		return true;
+	for (const struct rec *x = recs; x < recs + RECS; x++) {
+		if (x->state == LIVE && x->null_ref && talloc_reference_count(x->ptr) > 0)
+			return !avoid(AV_LOOP_NULL_REF);
+	}
+	return true;
+}
+
 static void do_free(struct rec *c, struct rng *r)
 {
 	const char *location = PICK(r, locations);
 	int n;
 
-#ifdef PENDING
-	if (c != NULL && talloc_reference_count(c->ptr) > 0 && talloc_parent(c->ptr) == NULL &&
-	    talloc_total_blocks(NULL) > 0)
+	if (!may_free_looped(c))
 		return;
-#endif
 	begin();
 	out("_talloc_free(%s, \"%s\")\n", rlabel(c), location);
 	if (depth > 0)
@@ -954,14 +988,12 @@ static void do_free(struct rec *c, struct rng *r)
 	result_int(n);
 }
 
-static bool looped(const void *ptr);
-
 static void do_free_children(struct rec *c)
 {
-#ifdef PENDING
-	if (c != NULL && looped(c->ptr))
+	if (c != NULL && (in_loop || inner)) {
+		avoid(AV_CHILDREN_IN_LOOP);
 		return;
-#endif
+	}
 	begin();
 	out("talloc_free_children(%s)\n", rlabel(c));
 	if (depth > 0)
@@ -978,6 +1010,8 @@ static void do_unlink(void *ctx, struct rec *c)
 	struct rec *owner = ctx != NULL ? find(ctx) : NULL;
 	int n;
 
+	if (!may_free_looped(c))
+		return;
 	begin();
 	out("talloc_unlink(%s, %s)\n", label(ctx), rlabel(c));
 	if (depth > 0)
@@ -988,26 +1022,47 @@ static void do_unlink(void *ctx, struct rec *c)
 	result_int(n);
 }
 
-/* Would this make a chunk its own ancestor? */
+/* Would this make a chunk its own ancestor?  In a destructor that is not known
+ * where the way up comes to what is dying; its parent may be gone. */
 static bool makes_loop(const void *ctx, const void *ptr)
 {
+	if (depth > 0 && freed_inside)
+		return avoid(AV_DANGLING);
 	for (int n = 0; ctx != NULL; n++) {
 		if (ctx == ptr || n > 2 * RECS)
 			return true;
+		if (depth > 0) {
+			struct rec *c = find(ctx);
+
+			if (c != NULL && (c->bare || c->state == DEAD))
+				return avoid(AV_DANGLING);
+		}
 		ctx = talloc_parent(ctx);
 	}
 	return false;
 }
 
+static bool is_limited(const struct rec *c)
+{
+	return c != NULL && (c->charged || c->limited);
+}
+
+/* The chunk and all below it come under a limit. */
+static void charge(const struct rec *top)
+{
+	if (!profile->limits)
+		return;
+	for (struct rec *c = recs; c < recs + RECS; c++) {
+		if (c->state == LIVE && (depth == 0 || !c->bare) && makes_loop(c->ptr, top->ptr))
+			c->charged = true;
+	}
+}
+
 static bool may_move(const void *ctx, const void *ptr)
 {
-#ifdef PENDING
-	if (find(ptr) != NULL && find(ptr)->kind == AUTOFREE)
-		return false;
-#endif
 	if (!profile->loops && makes_loop(ctx, ptr))
 		return false;
-	if (profile->limits && under_limit(ptr))
+	if (is_limited(find(ptr)) || (depth > 0 && is_limited(find(ctx))))
 		return !avoid(AV_LIMIT_STEAL);
 	return true;
 }
@@ -1025,10 +1080,12 @@ static void do_steal(void *ctx, struct rec *c, struct rng *r)
 		result_ptr(CALL(_talloc_move, (ctx, &ptr)));
 		if (ptr != NULL)
 			out("    NOT CLEARED\n");
-		return;
+	} else {
+		out("_talloc_steal_loc(%s, %s, \"%s\")\n", label(ctx), rlabel(c), location);
+		result_ptr(CALL(_talloc_steal_loc, (ctx, ptr, location)));
 	}
-	out("_talloc_steal_loc(%s, %s, \"%s\")\n", label(ctx), rlabel(c), location);
-	result_ptr(CALL(_talloc_steal_loc, (ctx, ptr, location)));
+	if (c != NULL && is_limited(find(ctx)))
+		charge(c);
 }
 
 static void do_reference(void *ctx, struct rec *c, struct rng *r)
@@ -1038,11 +1095,13 @@ static void do_reference(void *ctx, struct rec *c, struct rng *r)
 	if (depth > 0)
 		inner = true;
 #ifdef PENDING
+	if (ctx == NULL || find(ctx) == NULL)
+		return;
 	if (c != NULL && c->kind == AUTOFREE)
 		return;
-	if (ctx == NULL)
-		return;
 #endif
+	if (c != NULL && (ctx == NULL || find(ctx) == NULL))
+		c->null_ref = true;
 	begin();
 	if (ctx == NULL && c != NULL && chance(r, 50)) {
 		out("talloc_increase_ref_count(%s)\n", rlabel(c));
@@ -1216,6 +1275,10 @@ static void do_realloc(void *ctx, struct rec *c, struct rng *r)
 	if (zero && size > old)
 		verify_zero(c, ptr, old, size);
 	c->ptr = ptr;
+	/* In a pool the name changes or not with the place; as text of the
+	 * chunk's own it would be gone. */
+	if (c->pooled || c->kind == STRING)
+		talloc_set_name_const(ptr, name);
 	if (c->kind == STRING) {
 		out("    text ");
 		out_bytes(ptr, old < size ? old : size);
@@ -1223,14 +1286,6 @@ static void do_realloc(void *ctx, struct rec *c, struct rng *r)
 		c->kind = DATA;
 	}
 	fill(c, size);
-	/* In a pool the name changes or not with the place; as text of the
-	 * chunk's own it would be gone. */
-#ifdef PENDING
-	if (profile->limits)
-		talloc_set_name_const(ptr, name);
-#endif
-	if (c->pooled)
-		talloc_set_name_const(ptr, name);
 	out("    %*s= %s, size %zu, name %s%s%s\n", depth * 2, "", rlabel(c),
 	    talloc_get_size(ptr), talloc_get_name(ptr), size == old ? ", same size" : "",
 	    size == old && !same ? " MOVED" : "");
@@ -1246,7 +1301,7 @@ static bool may_refuse(const struct rec *c)
 		return !avoid(AV_REFUSE_REFERRED);
 	if (freed_inside)
 		return !avoid(AV_REFUSE_AFTER_FREE);
-	if (profile->limits && under_limit(c->ptr))
+	if (is_limited(c))
 		return !avoid(AV_LIMIT_REFUSE);
 	return true;
 }
@@ -1254,10 +1309,34 @@ static bool may_refuse(const struct rec *c)
 /* A leaf can be nobody's ancestor. */
 static bool may_free_inside(const struct rec *c)
 {
-	if (pins == 0 || talloc_total_blocks(c->ptr) == 1)
+	if (talloc_total_blocks(c->ptr) == 1)
+		return true;
+	if (is_limited(c))
+		return !avoid(AV_LIMIT_NESTED);
+	if (in_loop)
+		return !avoid(AV_FREE_IN_LOOP);
+	if (pins == 0)
 		return true;
 	return !avoid(AV_NESTED_FREE_PINNED);
 }
+
+#ifdef PENDING
+static void on_owned(const void *ptr, int level, int max, int is_ref, void *found)
+{
+	(void)ptr;
+	(void)max;
+	if (level == 1 && is_ref)
+		*(bool *)found = true;
+}
+
+static bool owns_reference(const struct rec *c)
+{
+	bool found = false;
+
+	talloc_report_depth_cb(c->ptr, 0, 1, on_owned, &found);
+	return found;
+}
+#endif
 
 static int act(struct rec *c, struct rng *r)
 {
@@ -1332,6 +1411,10 @@ static int act(struct rec *c, struct rng *r)
 			do_unlink(below(r, 2) ? talloc_parent(other->ptr) : ptr_of(third), other);
 		break;
 	case REALLOC_OTHER:
+#ifdef PENDING
+		if (other != NULL && owns_reference(other))
+			break;
+#endif
 		if (other != NULL && other->kind != AUTOFREE)
 			do_realloc(NULL, other, r);
 		break;
@@ -1387,7 +1470,7 @@ static int destroy(void *ptr, int which)
 	if (n != 0 || c->plan != PLAIN)
 		out("    %*s~%s %s: %d\n", depth * 2, "", rlabel(c), plan_names[c->plan], n);
 	if (n != -1)
-		c->state = DEAD;
+		die(c);
 	return n;
 }
 
@@ -1399,6 +1482,34 @@ static int destructor_a(void *ptr)
 static int destructor_b(void *ptr)
 {
 	return destroy(ptr, 1);
+}
+
+/* With nothing below; to free these more often keeps trees from being small. */
+static bool leaf(const struct rec *c)
+{
+	return talloc_total_blocks(c->ptr) == (c->bare ? 2 : 1);
+}
+
+static void op_free_leaf(struct rng *r)
+{
+	struct rec *c = pick(r, leaf);
+
+	if (c != NULL)
+		do_free(c, r);
+}
+
+/* No more chunks than the profile wants: then one goes instead.  Mostly it is
+ * chance that keeps their number down: what depends on the number hinders
+ * shrinking. */
+static bool full(struct rng *r)
+{
+	if (!chance(r, profile->evict) && room_for_more())
+		return false;
+	if (below(r, 4))
+		op_free_leaf(r);
+	else
+		do_free(pick(r, any), r);
+	return true;
 }
 
 /* ---- strings ------------------------------------------------------------------------------ */
@@ -1437,10 +1548,8 @@ static void op_string_new(struct rng *r)
 	size_t n = below(r, 24);
 	char *s;
 
-	if (!room_for_more()) {
-		avoid(AV_FULL);
+	if (full(r))
 		return;
-	}
 	begin();
 	switch (below(r, 4)) {
 	case 0:
@@ -1505,10 +1614,8 @@ static void op_string_append(struct rng *r)
 	char *s = ptr_of(c);
 	int form = (int)below(r, 8);
 
-	if (c == NULL && !room_for_more()) {
-		avoid(AV_FULL);
+	if (c == NULL && full(r))
 		return;
-	}
 	if (!may_grow(c))
 		return;
 	begin();
@@ -1589,27 +1696,21 @@ static void op_string_cut(struct rng *r)
 
 static void op_alloc(struct rng *r)
 {
-	if (!room_for_more()) {
-		avoid(AV_FULL);
+	if (full(r))
 		return;
-	}
 	do_alloc(some_context(r), r);
 }
 
 static void op_pool(struct rng *r)
 {
 	void *ctx = some_context(r);
-	size_t size = chance(r, 2) ? 0x10000000 - below(r, 3) : 200 + below(r, 4000);
+	size_t size = chance(r, 2) ? 0x10000000 : 200 + below(r, 4000);
 	struct rec *c;
 
-	if (!room_for_more()) {
-		avoid(AV_FULL);
+	if (full(r))
 		return;
-	}
 	begin();
 	if (below(r, 3) > 0) {
-		if (size > 1 << 20)
-			size = 0x10000000;
 		out("talloc_pool(%s, %zu)\n", label(ctx), size);
 		c = result_new(ctx, CALL(talloc_pool, (ctx, size)), POOL, 0, r);
 	} else {
@@ -1630,20 +1731,6 @@ static void op_free(struct rng *r)
 	struct rec *c = chance(r, 2) ? NULL : pick(r, any);
 
 	do_free(c, r);
-}
-
-/* Keeps the walk from being all small trees: chunks with nothing below. */
-static bool leaf(const struct rec *c)
-{
-	return talloc_total_blocks(c->ptr) == (c->bare ? 2 : 1);
-}
-
-static void op_free_leaf(struct rng *r)
-{
-	struct rec *c = pick(r, leaf);
-
-	if (c != NULL)
-		do_free(c, r);
 }
 
 static bool not_bare(const struct rec *c)
@@ -1681,7 +1768,11 @@ static void op_reparent(struct rng *r)
 		return;
 	begin();
 	out("talloc_reparent(%s, %s, %s)\n", label(old), label(new), rlabel(c));
+	if (c != NULL && (new == NULL || find(new) == NULL))
+		c->null_ref = true;
 	result_ptr(CALL(talloc_reparent, (old, new, ptr_of(c))));
+	if (c != NULL && is_limited(find(new)))
+		charge(c);
 }
 
 static void op_reference(struct rng *r)
@@ -1698,10 +1789,8 @@ static void op_realloc(struct rng *r)
 {
 	struct rec *c = chance(r, 8) ? NULL : pick(r, resizable);
 
-	if (c == NULL && !room_for_more()) {
-		avoid(AV_FULL);
+	if (c == NULL && full(r))
 		return;
-	}
 	do_realloc(some_context(r), c, r);
 }
 
@@ -1880,6 +1969,13 @@ static void op_limit(struct rng *r)
 
 	if (c == NULL)
 		return;
+	/* null tracking moves the autofree context */
+	for (void *p = c->ptr; p != NULL; p = talloc_parent(p)) {
+		if (find(p) != NULL && find(p)->kind == AUTOFREE) {
+			avoid(AV_LIMIT_STEAL);
+			return;
+		}
+	}
 	switch (below(r, 8)) {
 	case 0:
 		max = 0;
@@ -1894,6 +1990,7 @@ static void op_limit(struct rng *r)
 	out("talloc_set_memlimit(%s, %zu)\n", rlabel(c), max);
 	result_int(CALL(talloc_set_memlimit, (c->ptr, max)));
 	c->limited = true;
+	charge(c);
 }
 
 static void op_null(struct rng *r)
@@ -2045,13 +2142,20 @@ static void no_cb(const void *ptr, int level, int max, int is_ref, void *private
 	(void)private;
 }
 
+#define USES 40
+
 /* Something with a bad pointer. */
 static void use_bad(void *bad, struct rng *r)
 {
 	void *good = ptr_of(pick(r, any));
 	const char *location = PICK(r, locations);
+	unsigned use = below(r, USES);
 
-	switch (below(r, 24)) {
+	/* the original logs these before it looks at the other argument */
+	if (good != NULL && talloc_reference_count(good) > 0)
+		good = NULL;
+	out("use %u\n", use);
+	switch (use) {
 	case 0: talloc_get_name(bad); break;
 	case 1: talloc_parent(bad); break;
 	case 2: talloc_total_size(bad); break;
@@ -2063,7 +2167,7 @@ static void use_bad(void *bad, struct rng *r)
 	case 8: talloc_unlink(NULL, bad); break;
 	case 9: talloc_set_name_const(bad, "x"); break;
 	case 10: talloc_strdup(bad, "x"); break;
-	case 11: out("%d\n", _talloc_realloc(NULL, bad, 10, "x") == NULL); break;
+	case 11: _talloc_realloc(NULL, bad, 10, "x"); break;
 	case 12: talloc_reference_count(bad); break;
 	case 13: talloc_free_children(bad); break;
 	case 14: talloc_report_full(bad, stdout); break;
@@ -2071,11 +2175,30 @@ static void use_bad(void *bad, struct rng *r)
 	case 16: _talloc_set_destructor(bad, destructor_a); break;
 	case 17: talloc_check_name(bad, "x"); break;
 	case 18: talloc_increase_ref_count(bad); break;
+#ifdef PENDING
+	case 19: if (good != NULL) talloc_is_parent(bad, good); break;
+#else
 	case 19: talloc_is_parent(bad, good); break;
+#endif
 	case 20: talloc_total_blocks(bad); break;
 	case 21: talloc_report_depth_cb(bad, 0, 2, no_cb, NULL); break;
 	case 22: talloc_named_const(bad, 1, "x"); break;
-	default: out("free: %d\n", _talloc_free(bad, location));
+	case 23: talloc_is_parent(good, bad); break;
+	case 24: talloc_reparent(NULL, good, bad); break;
+	case 25: talloc_reparent(good != NULL ? talloc_parent(good) : NULL, bad, good); break;
+	case 26: talloc_unlink(bad, good); break;
+	case 27: talloc_pool(bad, 100); break;
+	case 28: talloc_set_memlimit(bad, 100); break;
+	case 29: talloc_show_parents(bad, stdout); break;
+	case 30: talloc_parent_name(bad); break;
+	case 31: talloc_set_name(bad, "x%d", 1); break;
+	case 32: _talloc_get_type_abort(bad, "x", location); break;
+	case 33: _talloc_realloc(bad, NULL, 10, "x"); break;
+	case 34: talloc_realloc_fn(NULL, bad, 0); break;
+	case 35: talloc_strdup_append_buffer(bad, "x"); break;
+	case 36: _talloc_pooled_object(bad, 10, "x", 1, 10); break;
+	case 37: _talloc_move(bad, &good); break;
+	default: _talloc_free(bad, location);
 	}
 }
 
@@ -2090,9 +2213,8 @@ static void child_fault(struct rng *r)
 	abort_ends = true;
 	if (chance(r, 30))
 		CALL(talloc_set_abort_fn, (NULL));
-	log_kind = (int)below(r, 3);
 	if (log_kind == 0)
-		CALL(talloc_set_log_stderr, ());
+		talloc_set_log_stderr();
 	else
 		CALL(talloc_set_log_fn, (log_kind == 1 ? log_a : log_b));
 	switch (below(r, 5)) {
@@ -2174,6 +2296,9 @@ static void op_apart(struct rng *r)
 		break;
 	default:
 		out("fault\n");
+		log_kind = (int)below(r, 3);
+		if (log_kind == 0)
+			count(F_talloc_set_log_stderr);
 		apart(child_fault, r);
 	}
 }
@@ -2202,6 +2327,20 @@ static int by_id(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
+/* What a limit has counted, without the headers. */
+static void out_account(const struct rec *c)
+{
+	const char *at;
+
+	talloc_report_depth_file(c->ptr, 0, 0, text_begin());
+	fflush(stream);
+	at = strstr(stream_text, "(max_size = ");
+	out(" ");
+	if (at != NULL)
+		out_line(at, strcspn(at, "\n"), strchr(at, '\n'), true);
+	text_drop();
+}
+
 static void digest(void)
 {
 	struct rec *sorted[RECS];
@@ -2225,6 +2364,8 @@ static void digest(void)
 			out(" ");
 			out_bytes(c->ptr, talloc_get_size(c->ptr));
 		}
+		if (c->limited)
+			out_account(c);
 		out("\n");
 		verify(c);
 	}
@@ -2269,6 +2410,15 @@ static const struct {
 
 #define OPS (sizeof(ops) / sizeof(ops[0]))
 
+static void begin_step(void)
+{
+	made = 0;
+	deaths = 0;
+	freed_inside = false;
+	in_loop = any_loop();
+	inner = any_inner();
+}
+
 static void take_step(void)
 {
 	struct rng r = rng_for(seed, step, 0);
@@ -2299,10 +2449,7 @@ static void take_step(void)
 			break;
 		n -= ops[i].share;
 	}
-	made = 0;
-	freed_inside = false;
-	in_loop = any_loop();
-	inner = any_inner();
+	begin_step();
 	ops[i].fn(&r);
 }
 
@@ -2336,9 +2483,7 @@ static void find_header(void)
 	at = strstr(stream_text, "cur_size = ");
 	if (at != NULL)
 		header = strtoul(at + 11, NULL, 10);
-	fclose(stream);
-	free(stream_text);
-	stream = NULL;
+	text_drop();
 	talloc_free(c);
 }
 
@@ -2350,10 +2495,8 @@ static void child_end(struct rng *r)
 	for (int stuck = 0; stuck < 10 && chance(r, 97);) {
 		unsigned before = live_count;
 
-		made = 0;
-		freed_inside = false;
-		in_loop = any_loop();
-		inner = any_inner();
+		step++;
+		begin_step();
 		c = pick(r, any);
 		if (c == NULL)
 			break;

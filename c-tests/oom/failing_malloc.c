@@ -1,0 +1,298 @@
+/*
+ * To be preloaded: malloc, calloc and realloc that fail when libtalloc.so.2
+ * calls them and somebody wants it so.
+ *
+ * Whether libtalloc calls is told by the return address.  (It never calls them
+ * as the last thing it does, since it looks at the result; so there is one.)
+ * A free counts by its block, since it may well be the last thing.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <link.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failing_malloc.h"
+
+/* What glibc calls the real ones.  dlsym() would allocate itself. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *ptr, size_t size);
+extern void __libc_free(void *ptr);
+
+/* ---- whose call is it? ------------------------------------------------------ */
+
+static uintptr_t talloc_start, talloc_end;
+
+bool failing_malloc_in_talloc(uintptr_t address)
+{
+	return address >= talloc_start && address < talloc_end;
+}
+
+static int find_talloc(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	const char *name = strrchr(info->dlpi_name, '/');
+	int i;
+
+	(void)size;
+	(void)unused;
+	name = name != NULL ? name + 1 : info->dlpi_name;
+	if (strncmp(name, "libtalloc.so.2", 14) != 0)
+		return 0;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+
+		if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0) {
+			talloc_start = info->dlpi_addr + part->p_vaddr;
+			talloc_end = talloc_start + part->p_memsz;
+		}
+	}
+	return 1;
+}
+
+#define CALLED_BY_TALLOC() failing_malloc_in_talloc((uintptr_t)__builtin_return_address(0))
+
+/* ---- what fails -------------------------------------------------------------- */
+
+static atomic_long calls, failed;
+static atomic_long first = 0; /* 0: none */
+static atomic_bool from_there_on;
+
+void failing_malloc_arm(long k, bool all)
+{
+	calls = 0;
+	failed = 0;
+	from_there_on = all;
+	first = k;
+}
+
+void failing_malloc_disarm(void)
+{
+	first = 0;
+}
+
+long failing_malloc_calls(void)
+{
+	return calls;
+}
+
+long failing_malloc_failed(void)
+{
+	return failed;
+}
+
+static bool fails(void)
+{
+	long n = ++calls, k = first;
+
+	if (k == 0 || n < k || (n > k && !from_there_on))
+		return false;
+	failed++;
+	errno = ENOMEM;
+	return true;
+}
+
+/* ---- the blocks of libtalloc ---------------------------------------------------- */
+
+struct block {
+	uintptr_t start; /* 0: nobody lives here */
+	size_t size;     /* 0: freed, and kept */
+	size_t kept;
+};
+
+enum { SLOTS = 1 << 18, MOST = SLOTS / 4 * 3 };
+
+/* Open addressing, linear probing. */
+static struct block blocks[SLOTS];
+static long taken, live;
+static bool keep, too_many;
+
+static atomic_flag lock = ATOMIC_FLAG_INIT;
+
+static void take_lock(void)
+{
+	while (atomic_flag_test_and_set(&lock))
+		;
+}
+
+static void give_lock(void)
+{
+	atomic_flag_clear(&lock);
+}
+
+static size_t home_of(uintptr_t start)
+{
+	return (start >> 4) * 0x9E3779B97F4A7C15u >> 46;
+}
+
+/* Its slot, or the free one where it would be. */
+static size_t slot_of(uintptr_t start)
+{
+	size_t i = home_of(start);
+
+	while (blocks[i].start != 0 && blocks[i].start != start)
+		i = (i + 1) % SLOTS;
+	return i;
+}
+
+static void remember(void *ptr, size_t size)
+{
+	size_t i;
+
+	if (ptr == NULL)
+		return;
+	take_lock();
+	i = slot_of((uintptr_t)ptr);
+	if (blocks[i].start == 0 && taken >= MOST) {
+		too_many = true;
+	} else {
+		taken += blocks[i].start == 0;
+		live++;
+		blocks[i] = (struct block){ (uintptr_t)ptr, size + 1, 0 };
+	}
+	give_lock();
+}
+
+/* The slot is free; those behind it that belong further up move there. */
+static void close_gap(size_t gap)
+{
+	size_t i = gap;
+
+	blocks[gap].start = 0;
+	for (;;) {
+		size_t want;
+
+		i = (i + 1) % SLOTS;
+		if (blocks[i].start == 0)
+			return;
+		want = home_of(blocks[i].start);
+		if ((i - want) % SLOTS < (i - gap) % SLOTS)
+			continue;
+		blocks[gap] = blocks[i];
+		blocks[i].start = 0;
+		gap = i;
+	}
+}
+
+/* True if it was a live block of libtalloc. */
+static bool forget(void *ptr)
+{
+	bool known;
+	size_t i;
+
+	take_lock();
+	i = slot_of((uintptr_t)ptr);
+	known = blocks[i].start != 0 && blocks[i].size != 0;
+	if (known) {
+		live--;
+		if (keep) {
+			blocks[i].kept = blocks[i].size;
+			blocks[i].size = 0;
+		} else {
+			taken--;
+			close_gap(i);
+		}
+	}
+	give_lock();
+	return known;
+}
+
+long failing_malloc_live(void)
+{
+	return too_many ? -1 : live;
+}
+
+void failing_malloc_keep(void)
+{
+	keep = true;
+}
+
+bool failing_malloc_is_dead(uintptr_t address)
+{
+	size_t i;
+
+	for (i = 0; i < SLOTS; i++) {
+		if (blocks[i].start != 0 && blocks[i].size == 0 &&
+		    address >= blocks[i].start &&
+		    address <= blocks[i].start + blocks[i].kept)
+			return true;
+	}
+	return false;
+}
+
+/* ---- malloc ------------------------------------------------------------------------ */
+
+void *malloc(size_t size)
+{
+	void *ptr;
+
+	if (!CALLED_BY_TALLOC())
+		return __libc_malloc(size);
+	if (fails())
+		return NULL;
+	ptr = __libc_malloc(size);
+	remember(ptr, size);
+	return ptr;
+}
+
+void *calloc(size_t count, size_t size)
+{
+	void *ptr;
+
+	if (!CALLED_BY_TALLOC())
+		return __libc_calloc(count, size);
+	if (fails())
+		return NULL;
+	ptr = __libc_calloc(count, size);
+	remember(ptr, count * size);
+	return ptr;
+}
+
+void free(void *ptr)
+{
+	if (ptr != NULL && forget(ptr) && keep)
+		return;
+	__libc_free(ptr);
+}
+
+void *realloc(void *ptr, size_t size)
+{
+	void *new;
+	size_t old;
+
+	if (!CALLED_BY_TALLOC())
+		return __libc_realloc(ptr, size);
+	if (fails())
+		return NULL;
+	if (!keep || ptr == NULL) {
+		/* Out of the table first: once the block is free, another thread may
+		 * get one at its place. */
+		bool known = ptr != NULL && forget(ptr);
+
+		old = ptr != NULL ? malloc_usable_size(ptr) : 0;
+		new = __libc_realloc(ptr, size);
+		if (new == NULL && known)
+			remember(ptr, old);
+		remember(new, size);
+		return new;
+	}
+	new = __libc_malloc(size);
+	if (new == NULL)
+		return NULL;
+	old = malloc_usable_size(ptr);
+	memcpy(new, ptr, old < size ? old : size);
+	remember(new, size);
+	/* Whoever still uses it shall not take it for a chunk. */
+	if (forget(ptr))
+		memset(ptr, 0xEB, old);
+	return new;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	dl_iterate_phdr(find_talloc, NULL);
+	pthread_atfork(take_lock, give_lock, give_lock);
+}
