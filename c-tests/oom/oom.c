@@ -58,8 +58,13 @@ static struct {
 	char where[200];   /* for the message if it crashes */
 	char fails[400];   /* the answers that there were */
 	char works[400];
+	long failed;       /* in a process that has ended */
 	bool bad;
 } *shared;
+
+/* What the process that runs now is to fail at. */
+static long failing_k;
+static bool failing_all;
 
 /* Problems are not printed while an excuse is being tried. */
 static bool quiet;
@@ -1054,7 +1059,7 @@ static const struct scenario scenarios[] = {
 	{ "_talloc_reference_loc, one more", set_up_referenced, do_reference, "NULL, 2", "p, 3", NO, ONCE },
 	{ "_talloc_reference_loc of no context", set_up_pair, do_reference_null_and_drop, "NULL", "p", NO, 0 },
 	{ "talloc_increase_ref_count", set_up_pair, do_increase_and_drop, "-1, 0", "0, 1", NO, 0 },
-	{ "talloc_set_memlimit", set_up_p, do_memlimit, "-1", "0", NO, 0 },
+	{ "talloc_set_memlimit", set_up_p, do_memlimit, "1", "0", NO, 0 },
 	{ "talloc_set_memlimit again", set_up_limited_p, do_memlimit_0, NO, "0", NO, NEEDS_NONE },
 
 	{ "talloc_report", NO, do_report, NO, "right", NO, 0 },
@@ -1097,8 +1102,8 @@ static const struct excuse {
 	{ "talloc_set_memlimit again", IN(ROOM) | IN(FULL) | IN(FULL_LIMITED),
 	  "never frees the limit of a pool member" },
 	{ "_talloc_realloc of a limited chunk", EVERYWHERE, "never frees a limit whose owner moved" },
-	{ "_talloc_realloc of a limited chunk, by far smaller", EVERYWHERE,
-	  "never frees a limit whose owner moved" },
+	{ "_talloc_realloc of a limited chunk, by far smaller", IN(ROOM) | IN(FULL) | IN(FULL_LIMITED),
+	  "never frees the limit of a pool member" },
 	{ "_talloc_realloc of the context", IN(LIMITS), "never frees a limit whose owner moved" },
 	{ "talloc_asprintf_addbuf, a chain", IN(FULL_LIMITED),
 	  "wrong accounts for what grew out of a pool" },
@@ -1301,6 +1306,329 @@ static void run_scenario(const struct scenario *sc)
 	quiet = false;
 }
 
+/* ---- what is made once in a process, and what happens at its end -------------------- */
+
+/*
+ * Each case is a process of its own, and what it writes to stdout and stderr
+ * counts, addresses cut off.  It ends by exit(), with the allocations still
+ * failing if it has not called enough().
+ */
+struct ending_case {
+	const char *name;
+	void (*run)(void);
+	const char *works, *fails; /* NULL for fails: the same */
+	int signal;                /* that it ends by */
+	const char *why;           /* the original is excused */
+	bool may_leak;
+};
+
+static bool may_leak;
+
+static void enough(void)
+{
+	if (failed() > shared->failed)
+		shared->failed = failed();
+	disarm();
+}
+
+/* Registered before anything of libtalloc's, so it runs after that. */
+static void at_end(void)
+{
+	enough();
+	if (live() != 0 && !may_leak)
+		printf("%ld blocks are left\n", live());
+	fflush(stdout);
+}
+
+static void say_parent(const char *who, const void *ptr)
+{
+	void *parent = talloc_parent(ptr);
+
+	printf("%s in %s, ", who, parent != NULL ? talloc_get_name(parent) : "nothing");
+}
+
+static void end_autofree(void)
+{
+	void *autofree = talloc_autofree_context();
+	void *child;
+
+	enough();
+	printf("%s, ", autofree != NULL ? talloc_get_name(autofree) : "NULL");
+	child = talloc_named_const(talloc_autofree_context(), 0, "child");
+	say_parent("child", child);
+}
+
+static int say_gone(void *ptr)
+{
+	printf("%s is gone", talloc_get_name(ptr));
+	fflush(stdout);
+	return 0;
+}
+
+static void end_autofree_gone(void)
+{
+	void *autofree;
+
+	disarm();
+	autofree = talloc_autofree_context();
+	_talloc_set_destructor(talloc_named_const(autofree, 0, "child"), say_gone);
+	talloc_reference(autofree, talloc_strdup(autofree, "text"));
+	talloc_set_memlimit(autofree, 10000);
+	arm(1, true);
+}
+
+static void tracking(void (*enable)(void))
+{
+	void *p;
+
+	enable();
+	enough();
+	p = talloc_named_const(NULL, 0, "p");
+	say_parent("p", p);
+	talloc_free(p);
+	enable();
+	p = talloc_named_const(NULL, 0, "p");
+	say_parent("then", p);
+	talloc_free(p);
+	talloc_disable_null_tracking();
+}
+
+static void end_tracking(void)
+{
+	tracking(talloc_enable_null_tracking);
+}
+
+static void end_tracking_no_autofree(void)
+{
+	tracking(talloc_enable_null_tracking_no_autofree);
+}
+
+static void end_tracking_autofree(void)
+{
+	void *autofree = talloc_autofree_context();
+
+	if (autofree == NULL) {
+		enough();
+		autofree = talloc_autofree_context();
+	}
+	talloc_enable_null_tracking();
+	enough();
+	say_parent("autofree", autofree);
+	printf("%zu blocks", talloc_total_blocks(autofree));
+	talloc_disable_null_tracking();
+}
+
+static void end_tracking_off(void)
+{
+	void *p;
+
+	disarm();
+	talloc_enable_null_tracking();
+	p = talloc_named_const(NULL, 0, "p");
+	arm(1, true);
+	talloc_disable_null_tracking();
+	say_parent("p", p);
+	talloc_free(p);
+}
+
+static void leak(void)
+{
+	void *p = talloc_named_const(NULL, 5, "leak");
+
+	talloc_named_const(p, 6, "child");
+}
+
+static void end_leak_report(void)
+{
+	talloc_enable_leak_report();
+	enough();
+	leak();
+}
+
+static void end_leak_report_full(void)
+{
+	talloc_enable_leak_report_full();
+	enough();
+	leak();
+}
+
+/* Here it is the report itself that has no memory. */
+static void end_leak_reported(void)
+{
+	long k = failing_k;
+	bool all = failing_all;
+
+	disarm();
+	talloc_enable_leak_report_full();
+	leak();
+	arm(k, all);
+}
+
+static void exit_abort(const char *reason)
+{
+	printf("%s", reason);
+	exit(0);
+}
+
+static void end_mismatch(void)
+{
+	talloc_set_abort_fn(exit_abort);
+	_talloc_get_type_abort(NULL, "other", "here");
+}
+
+static void use_freed(void)
+{
+	long k = failing_k;
+	bool all = failing_all;
+	void *pool, *gone;
+
+	disarm();
+	pool = talloc_pool(NULL, 1000);
+	talloc_strdup(pool, "stays");
+	gone = talloc_strdup(pool, "goes");
+	talloc_free(gone);
+	arm(k, all);
+	talloc_get_name(gone);
+}
+
+static void end_freed(void)
+{
+	talloc_set_abort_fn(exit_abort);
+	use_freed();
+}
+
+/* The log has only the beginning of a line if there is no memory for it. */
+static void end_freed_logged(void)
+{
+	talloc_set_log_fn(log_gather);
+	end_freed();
+}
+
+static void end_freed_abort(void)
+{
+	use_freed();
+}
+
+static void end_no_chunk(void)
+{
+	static const long long words[40];
+
+	talloc_set_abort_fn(exit_abort);
+	talloc_get_name(&words[39]);
+}
+
+#define LEAK_LINE "    leak                           contains     11 bytes in   2 blocks (ref 0)\n"
+#define LEAK_FULL                                                                      \
+	"full talloc report on 'null_context' (total     11 bytes in   3 blocks)\n"    \
+	LEAK_LINE                                                                      \
+	"        child                          contains      6 bytes in   1 blocks (ref 0)\n"
+
+static const struct ending_case ending_cases[] = {
+	{ "talloc_autofree_context", end_autofree,
+	  "autofree_context, child in autofree_context, ", "NULL, child in autofree_context, ",
+	  0, NULL, false },
+	{ "the autofree context at exit", end_autofree_gone, NULL, "child is gone", 0, NULL, false },
+	{ "talloc_enable_null_tracking", end_tracking,
+	  "p in null_context, then in null_context, ", "p in nothing, then in null_context, ",
+	  0, NULL, false },
+	{ "talloc_enable_null_tracking_no_autofree", end_tracking_no_autofree,
+	  "p in null_context, then in null_context, ", "p in nothing, then in null_context, ",
+	  0, NULL, false },
+	{ "talloc_enable_null_tracking with an autofree context", end_tracking_autofree,
+	  "autofree in null_context, 1 blocks", "autofree in ?, 1 blocks", 0, NULL, false },
+	{ "talloc_disable_null_tracking", end_tracking_off, NULL, "p in nothing, ", 0, NULL, false },
+	{ "talloc_enable_leak_report", end_leak_report,
+	  "talloc report on 'null_context' (total     11 bytes in   3 blocks)\n" LEAK_LINE, "",
+	  0, NULL, true },
+	{ "talloc_enable_leak_report_full", end_leak_report_full, LEAK_FULL, "", 0, NULL, true },
+	{ "a leak report", end_leak_reported, LEAK_FULL, NULL, 0, NULL, true },
+	{ "_talloc_get_type_abort of NULL", end_mismatch,
+	  "here: Type mismatch: name[NULL] expected[other]", "Type mismatch", 0, NULL, true },
+	{ "use after free", end_freed, "Bad talloc magic value - access after free", NULL, 0, NULL, true },
+	{ "use after free, logged", end_freed_logged, "Bad talloc magic value - access after free",
+	  NULL, 0, "calls the log function with NULL", true },
+	{ "use after free, nobody listening", end_freed_abort,
+	  "Bad talloc magic value - access after free\n", NULL, SIGABRT, "dies without a word", true },
+	{ "no chunk", end_no_chunk, "Bad talloc magic value - unknown value", NULL, 0, NULL, true },
+};
+
+enum { ENDING_CASES = sizeof(ending_cases) / sizeof(ending_cases[0]) };
+
+/* One run; true if nothing failed in it. */
+static bool run_ending(const struct ending_case *c, long k, bool all)
+{
+	const char *want;
+	char got[2000];
+	size_t used = 0;
+	int out[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(shared->where, sizeof(shared->where), "%s, allocation %ld%s", c->name, k,
+		 all ? " and all after it" : "");
+	fflush(stdout);
+	fflush(stderr);
+	shared->failed = 0;
+	if (pipe(out) != 0 || (pid = fork()) < 0)
+		exit(99);
+	if (pid == 0) {
+		dup2(out[1], 1);
+		dup2(out[1], 2);
+		close(out[0]);
+		close(out[1]);
+		alarm(20);
+		may_leak = c->may_leak;
+		failing_k = k;
+		failing_all = all;
+		atexit(at_end);
+		arm(k, all);
+		c->run();
+		exit(0);
+	}
+	close(out[1]);
+	while ((n = read(out[0], got + used, sizeof(got) - 1 - used)) > 0)
+		used += (size_t)n;
+	close(out[0]);
+	got[used] = '\0';
+	cut_addresses(got);
+	if (waitpid(pid, &status, 0) != pid)
+		exit(99);
+	shared->cases += shared->failed > 0;
+	want = shared->failed > 0 && c->fails != NULL ? c->fails : c->works;
+	if (want == NULL)
+		want = c->fails; /* it is to need no memory at all */
+	if (c->works == NULL && shared->failed > 0)
+		problem("asks for memory");
+	if (!matches(got, want))
+		problem("it says \"%s\", not \"%s\"", got, want);
+	if (c->signal != 0 ? !WIFSIGNALED(status) || WTERMSIG(status) != c->signal : status != 0)
+		problem("it ends with status %x", (unsigned)status);
+	return shared->failed == 0;
+}
+
+static void run_endings(const struct ending_case *c)
+{
+	bool excused = original && c->why != NULL;
+	long k;
+	int all;
+
+	shared->bad = false;
+	quiet = excused;
+	for (all = 0; all < 2; all++) {
+		for (k = 1; !run_ending(c, k, all) && k < 100; k++)
+			;
+	}
+	quiet = false;
+	if (excused && shared->bad) {
+		printf("excuse - %s: %s\n", c->name, c->why);
+	} else if (excused || shared->bad) {
+		bad_lines++;
+		printf("not ok - %s%s\n", c->name, excused ? ": needs no excuse" : "");
+	} else {
+		printf("ok - %s\n", c->name);
+	}
+}
+
 /* ---- main ------------------------------------------------------------------------- */
 
 static void find_functions(void)
@@ -1339,6 +1667,10 @@ int main(int argc, char **argv)
 	for (i = 0; i < SCENARIOS; i++) {
 		if (argv[1] == NULL || strcmp(argv[1], scenarios[i].name) == 0)
 			run_scenario(&scenarios[i]);
+	}
+	for (i = 0; i < ENDING_CASES; i++) {
+		if (argv[1] == NULL || strcmp(argv[1], ending_cases[i].name) == 0)
+			run_endings(&ending_cases[i]);
 	}
 	printf("# %ld cases of a failing allocation\n", shared->cases);
 	return bad_lines != 0;

@@ -12,7 +12,7 @@
 
 /* Can be made smaller for a tool that makes programs slow. */
 #ifndef FORKS
-#define FORKS 400
+#define FORKS 200
 #endif
 
 static atomic_int bad, stop;

@@ -33,7 +33,7 @@ static void *one_life(void *number)
 	if (text == NULL || strcmp(text, "moves") != 0)
 		bad++;
 	top = talloc_realloc_size(NULL, top, 3000);
-	if (talloc_total_blocks(top) != 8 || talloc_steal(other, top) != top)
+	if (talloc_total_blocks(top) != 7 || talloc_steal(other, top) != top)
 		bad++;
 	if (talloc_free(other) != 0)
 		bad++;
