@@ -128,17 +128,29 @@ pub fn slot_bytes(size: usize) -> usize {
 
 // ---- a block as a whole -----------------------------------------------------
 
-/// Makes the room of a fresh pool chunk: `room` bytes at `start`.
-pub fn open_pool(c: Chunk, start: *mut u8, room: usize) {
+/// Bytes behind the user's memory of a pool chunk of `size` user bytes that is
+/// to have `room` bytes for members.
+pub fn pool_room(size: usize, room: usize) -> usize {
+    footprint(size) - size + room
+}
+
+/// Makes that room in a fresh pool chunk.
+pub fn open_pool(c: Chunk, room: usize) {
+    let start = c.start().wrapping_add(HEADER + footprint(c.size()));
     open(c, Kind::Pool, start, room);
 }
 
 /// Makes the room of a fresh cache chunk: `count` slots for `size` user bytes,
 /// right behind the header.
 pub fn open_cache(c: Chunk, size: usize, count: usize) {
-    let start = c.start().wrapping_add(HEADER);
+    let start = c.start().wrapping_add(HEADER + tools::gap());
     let bitmap: *mut u64 = start.wrapping_add(count * slot_bytes(size)).cast();
-    open(c, Kind::Cache, start, cache_room(size, count));
+    open(
+        c,
+        Kind::Cache,
+        start,
+        cache_room(size, count) - tools::gap(),
+    );
     *slots!(Book::of_pool(c)) = Slots {
         size: size as u32,
         count: count as u32,
@@ -149,9 +161,9 @@ pub fn open_cache(c: Chunk, size: usize, count: usize) {
     unsafe { bitmap::fill(bitmap, count) };
 }
 
-/// Bytes behind the header of a cache: slots and bitmap.
+/// Bytes behind the header of a cache: slots and bitmap, and a gap before them.
 pub fn cache_room(size: usize, count: usize) -> usize {
-    count * slot_bytes(size) + bitmap::length(count) * size_of::<u64>()
+    tools::gap() + count * slot_bytes(size) + bitmap::length(count) * size_of::<u64>()
 }
 
 fn open(c: Chunk, kind: Kind, start: *mut u8, room: usize) {
@@ -164,7 +176,7 @@ fn open(c: Chunk, kind: Kind, start: *mut u8, room: usize) {
     };
     // SAFETY: a pool or cache has room for it before its header.
     unsafe { Book::of_pool(c).0.as_ptr().write(arena) };
-    tools::opened(Book::of_pool(c).as_home(), start, room);
+    tools::opened(Book::of_pool(c).as_home(), c, start.wrapping_add(room));
 }
 
 /// Is this chunk a static pool cache?
@@ -333,6 +345,7 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
     let mut c = c;
     if c.has(POOL) {
         let book = Book::of_pool(c);
+        tools::left(book.as_home(), c);
         if leave(book)? != 0 {
             return None;
         }

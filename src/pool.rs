@@ -38,10 +38,10 @@ fn with_room(ctx: Option<Chunk>, size: usize, room: usize) -> Option<Chunk> {
     let plan = Plan {
         size,
         front: arena::POOL_FRONT,
-        behind: round(size) - size + room,
+        behind: arena::pool_room(size, room),
         flags: POOL,
     };
     let c = alloc::planned(ctx, plan)?;
-    arena::open_pool(c, c.start().wrapping_add(HEADER + round(size)), room);
+    arena::open_pool(c, room);
     Some(c)
 }

@@ -13,12 +13,14 @@
 enum { GAP = 16 };
 
 int talloc_impl_tool(void);
-void talloc_impl_open(void *arena, void *room, size_t size);
+void talloc_impl_open(void *arena, void *header, void *user, void *end, size_t room);
+void talloc_impl_open_gone(void *arena, void *header, void *user, void *end);
 void talloc_impl_close(void *arena);
+void talloc_impl_hide(void *place, size_t size);
 void talloc_impl_show(void *place, size_t size);
-void talloc_impl_member(void *arena, void *place, size_t size);
-void talloc_impl_gone(void *arena, void *place, size_t size);
-void talloc_impl_resized(void *arena, void *place, size_t old_size, size_t size);
+void talloc_impl_member(void *arena, void *header, void *end);
+void talloc_impl_gone(void *arena, void *header, void *user, void *end);
+void talloc_impl_resized(void *arena, void *header, void *old_end, void *end);
 
 /* ---- valgrind ------------------------------------------------------------ */
 
@@ -85,7 +87,7 @@ int talloc_impl_tool(void)
 }
 
 /* No access to size bytes. */
-static void hide(void *place, size_t size)
+void talloc_impl_hide(void *place, size_t size)
 {
 	request(MAKE_NOACCESS, place, size, 0, 0);
 	if (__asan_poison_memory_region != NULL)
@@ -100,11 +102,24 @@ void talloc_impl_show(void *place, size_t size)
 		__asan_unpoison_memory_region(place, size);
 }
 
-/* The room of a pool or cache, empty. */
-void talloc_impl_open(void *arena, void *room, size_t size)
+/*
+ * A pool or cache: its arena, its header, the user's bytes, and the room behind
+ * them, empty.  It is a member of itself, so that a leak check that has reached
+ * it goes on from there.
+ */
+void talloc_impl_open(void *arena, void *header, void *user, void *end, size_t room)
 {
 	request(CREATE_MEMPOOL, arena, GAP, 0, 0);
-	hide(room, size);
+	talloc_impl_member(arena, header, end);
+	request(MAKE_DEFINED, arena, (uintptr_t)((char *)user - (char *)arena), 0, 0);
+	talloc_impl_hide(end, room);
+}
+
+/* It is freed, its members may be alive. */
+void talloc_impl_open_gone(void *arena, void *header, void *user, void *end)
+{
+	talloc_impl_gone(arena, header, user, end);
+	request(MAKE_DEFINED, arena, (uintptr_t)((char *)user - (char *)arena), 0, 0);
 }
 
 /* The block of a pool or cache goes. */
@@ -113,28 +128,35 @@ void talloc_impl_close(void *arena)
 	request(DESTROY_MEMPOOL, arena, 0, 0, 0);
 }
 
-/* The user memory of a new member. */
-void talloc_impl_member(void *arena, void *place, size_t size)
+/*
+ * A new member: its header, to which others link, so that a leak check finds it,
+ * and the user's bytes up to end.
+ */
+void talloc_impl_member(void *arena, void *header, void *end)
 {
-	request(MEMPOOL_ALLOC, arena, (uintptr_t)place, size, 0);
-	talloc_impl_show(place, size);
+	size_t size = (size_t)((char *)end - (char *)header);
+
+	request(MEMPOOL_ALLOC, arena, (uintptr_t)header, size, 0);
+	talloc_impl_show(header, size);
 }
 
-/* That of one that is freed. */
-void talloc_impl_gone(void *arena, void *place, size_t size)
+/* It is freed. Its header can still be looked at. */
+void talloc_impl_gone(void *arena, void *header, void *user, void *end)
 {
-	request(MEMPOOL_FREE, arena, (uintptr_t)place, 0, 0);
-	hide(place, size);
+	request(MEMPOOL_FREE, arena, (uintptr_t)header, 0, 0);
+	talloc_impl_hide(user, (size_t)((char *)end - (char *)user));
+	request(MAKE_DEFINED, header, (uintptr_t)((char *)user - (char *)header), 0, 0);
 }
 
-/* That of one that keeps its place. */
-void talloc_impl_resized(void *arena, void *place, size_t old_size, size_t size)
+/* It has another end. */
+void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 {
-	char *end = place;
+	char *from = old_end, *to = end;
 
-	request(MEMPOOL_CHANGE, arena, (uintptr_t)place, (uintptr_t)place, size);
-	if (size > old_size)
-		talloc_impl_show(end + old_size, size - old_size);
+	request(MEMPOOL_CHANGE, arena, (uintptr_t)header, (uintptr_t)header,
+		(uintptr_t)(to - (char *)header));
+	if (to > from)
+		talloc_impl_show(from, (size_t)(to - from));
 	else
-		hide(end + size, old_size - size);
+		talloc_impl_hide(to, (size_t)(from - to));
 }

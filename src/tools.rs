@@ -5,18 +5,41 @@
 //! With one, members lie further apart, so that an overrun is seen before it
 //! reaches a neighbour's header.
 
-use crate::chunk::{ALIGN, Chunk, HEADER};
+use crate::chunk::{ALIGN, Chunk, HEADER, POOL};
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 unsafe extern "C" {
     fn talloc_impl_tool() -> c_int;
-    fn talloc_impl_open(arena: *mut c_void, room: *mut c_void, size: usize);
+    fn talloc_impl_open(
+        arena: *mut c_void,
+        header: *mut c_void,
+        user: *mut c_void,
+        end: *mut c_void,
+        room: usize,
+    );
+    fn talloc_impl_open_gone(
+        arena: *mut c_void,
+        header: *mut c_void,
+        user: *mut c_void,
+        end: *mut c_void,
+    );
     fn talloc_impl_close(arena: *mut c_void);
+    fn talloc_impl_hide(place: *mut c_void, size: usize);
     fn talloc_impl_show(place: *mut c_void, size: usize);
-    fn talloc_impl_member(arena: *mut c_void, place: *mut c_void, size: usize);
-    fn talloc_impl_gone(arena: *mut c_void, place: *mut c_void, size: usize);
-    fn talloc_impl_resized(arena: *mut c_void, place: *mut c_void, old: usize, size: usize);
+    fn talloc_impl_member(arena: *mut c_void, header: *mut c_void, end: *mut c_void);
+    fn talloc_impl_gone(
+        arena: *mut c_void,
+        header: *mut c_void,
+        user: *mut c_void,
+        end: *mut c_void,
+    );
+    fn talloc_impl_resized(
+        arena: *mut c_void,
+        header: *mut c_void,
+        old_end: *mut c_void,
+        end: *mut c_void,
+    );
 }
 
 const UNKNOWN: u8 = 0;
@@ -48,11 +71,23 @@ pub fn gap() -> usize {
     if watch() { ALIGN } else { 0 }
 }
 
-/// A pool or cache has been made: nobody may touch its `size` bytes of room.
-pub fn opened(arena: *mut c_void, room: *mut u8, size: usize) {
+/// A pool or cache has been made: nobody may touch what lies behind its user's
+/// memory, up to `room_end`.
+pub fn opened(arena: *mut c_void, c: Chunk, room_end: *mut u8) {
     if watch() {
-        // SAFETY: room of a fresh block.
-        unsafe { talloc_impl_open(arena, room.cast(), size) };
+        let end = end(c, c.size());
+        let room = room_end.addr() - end.addr();
+        // SAFETY: a fresh block.
+        unsafe { talloc_impl_open(arena, c.start().cast(), c.user(), end, room) };
+    }
+}
+
+/// A pool or cache is freed, while its block may stay.
+pub fn left(arena: *mut c_void, c: Chunk) {
+    if watch() {
+        let end = end(c, c.size());
+        // SAFETY: the arena of an earlier `opened`.
+        unsafe { talloc_impl_open_gone(arena, c.start().cast(), c.user(), end) };
     }
 }
 
@@ -72,31 +107,47 @@ pub fn closed(arena: *mut c_void) {
     }
 }
 
-/// `bytes` bytes at `place` are to become a member with `front` bytes before its
-/// header, whose user may use `size` bytes.
+/// A member is to come at `place`: `front` bytes, a header, and `size` bytes.
 pub fn member(arena: *mut c_void, place: *mut u8, front: usize, size: usize) {
     if watch() {
+        let bytes = front + HEADER + size;
         // SAFETY: room that has just been carved from the arena.
         unsafe {
-            talloc_impl_member(arena, place.add(front + HEADER).cast(), size);
-            // Last, since the tool hides what lies around a member.
-            talloc_impl_show(place.cast(), front + HEADER);
+            if front == 0 {
+                talloc_impl_member(arena, place.cast(), place.add(bytes).cast());
+            } else {
+                // A pool in a pool: its own members are told of, and no tool
+                // likes blocks in blocks.
+                talloc_impl_show(place.cast(), bytes);
+            }
         }
     }
 }
 
-/// A member is freed. Its header can still be looked at.
+/// A member is freed, with its `size` bytes. Its header can still be looked at.
 pub fn gone(arena: *mut c_void, c: Chunk, size: usize) {
     if watch() {
+        let (header, user) = (c.start().cast(), c.user());
         // SAFETY: `size` bytes were told to `member` or `resized`.
-        unsafe { talloc_impl_gone(arena, c.user(), size) };
+        unsafe {
+            if c.has(POOL) {
+                talloc_impl_hide(user, size);
+            } else {
+                talloc_impl_gone(arena, header, user, end(c, size));
+            }
+        }
     }
 }
 
 /// A member has another size at the same place.
 pub fn resized(arena: *mut c_void, c: Chunk, size: usize) {
     if watch() {
+        let header = c.start().cast();
         // SAFETY: the chunk's present size was told to `member` or `resized`.
-        unsafe { talloc_impl_resized(arena, c.user(), c.size(), size) };
+        unsafe { talloc_impl_resized(arena, header, end(c, c.size()), end(c, size)) };
     }
+}
+
+fn end(c: Chunk, size: usize) -> *mut c_void {
+    c.user().wrapping_byte_add(size)
 }

@@ -32,6 +32,12 @@ bool failing_malloc_in_talloc(uintptr_t address)
 	return address >= talloc_start && address < talloc_end;
 }
 
+void failing_malloc_talloc(uintptr_t *first, uintptr_t *length)
+{
+	*first = talloc_start;
+	*length = talloc_end - talloc_start;
+}
+
 static int find_talloc(struct dl_phdr_info *info, size_t size, void *unused)
 {
 	const char *name = strrchr(info->dlpi_name, '/');
@@ -87,12 +93,15 @@ long failing_malloc_failed(void)
 static bool fails(void)
 {
 	long n = ++calls, k = first;
+	bool fail = k != 0 && (n == k || (n > k && from_there_on));
 
-	if (k == 0 || n < k || (n > k && !from_there_on))
-		return false;
-	failed++;
-	errno = ENOMEM;
-	return true;
+	if (failing_malloc_seen != NULL)
+		failing_malloc_seen(n, fail);
+	if (fail) {
+		failed++;
+		errno = ENOMEM;
+	}
+	return fail;
 }
 
 /* ---- the blocks of libtalloc ---------------------------------------------------- */
@@ -291,7 +300,8 @@ void *realloc(void *ptr, size_t size)
 	return new;
 }
 
-__attribute__((constructor)) static void start(void)
+/* Before the constructor of verdict.c. */
+__attribute__((constructor(101))) static void start(void)
 {
 	dl_iterate_phdr(find_talloc, NULL);
 	pthread_atfork(take_lock, give_lock, give_lock);

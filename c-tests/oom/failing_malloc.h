@@ -35,6 +35,11 @@ void failing_malloc_keep(void);
 /* Does the address lie in a block that libtalloc has freed? */
 bool failing_malloc_is_dead(uintptr_t address);
 bool failing_malloc_in_talloc(uintptr_t address);
+/* Where its code begins, and how long that is. */
+void failing_malloc_talloc(uintptr_t *first, uintptr_t *length);
+
+/* Called, if it is there, for the n-th call of malloc; it may have to fail. */
+void failing_malloc_seen(long n, bool fails) __attribute__((weak));
 
 /* ---- between each.c and verdict.c ------------------------------------------ */
 
@@ -59,7 +64,7 @@ struct ending {
 	uintptr_t caller;   /* the offset in the program of that call */
 };
 
-enum { ENDINGS = 200 };
+enum { ENDINGS = 200, SITES = 1 << 16 };
 
 /* In memory that all processes of a run share. */
 struct run {
@@ -67,6 +72,8 @@ struct run {
 	long failed;  /* the most that failed in one process */
 	int endings;
 	struct ending ending[ENDINGS];
+	/* Where in the program was the call that made the n-th allocation? */
+	uint32_t site[SITES];
 };
 
 /* The environment of a run: what is to fail ("12", or "12+" for all from there

@@ -9,6 +9,11 @@
 
 #define MAX_THREADS 8
 
+/* Can be made smaller for a tool that makes programs slow. */
+#ifndef ROUNDS
+#define ROUNDS 40000
+#endif
+
 static atomic_int bad, stop;
 static int rounds;
 
@@ -159,7 +164,7 @@ static void *counted(void *number)
 
 static void two(void)
 {
-	rounds = 100000;
+	rounds = 2 * ROUNDS;
 	run_threads(2, one_by_one);
 	nothing_is_left();
 	run_threads(2, a_handful);
@@ -174,7 +179,7 @@ static void two(void)
 
 static void eight(void)
 {
-	rounds = 40000;
+	rounds = ROUNDS;
 	run_threads(8, one_by_one);
 	nothing_is_left();
 	run_threads(8, a_handful);
@@ -219,7 +224,7 @@ static void what_is_left_is_whole(void)
 static void without_tracking(void)
 {
 	talloc_disable_null_tracking();
-	rounds = 40000;
+	rounds = ROUNDS;
 	run_threads(8, a_handful);
 	CHECK_INT(bad, 0);
 	run_threads(8, trees);
@@ -239,7 +244,10 @@ static void *until_stopped(void *number)
 	return NULL;
 }
 
-/* Whatever the threads were doing at the fork: the child can go on. */
+/*
+ * Whatever the threads were doing at the fork: the child can go on. What they have
+ * below their chunks may be half made, so it looks at its own only.
+ */
 static int after_fork(void)
 {
 	int i, failed = 0;
@@ -251,7 +259,6 @@ static int after_fork(void)
 		failed |= ptr == NULL || talloc_strdup(ptr, "text") == NULL;
 		failed |= talloc_free(ptr) != 0;
 	}
-	failed |= talloc_total_blocks(NULL) < 1;
 	return failed;
 }
 

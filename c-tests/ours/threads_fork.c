@@ -246,7 +246,7 @@ static void among_trees(void)
 	finish();
 }
 
-#ifndef __SANITIZE_THREAD__
+#ifndef UNDER_TSAN
 /* ThreadSanitizer knows of no threads after a fork among threads. */
 static void threads_in_the_child(void)
 {
@@ -334,6 +334,13 @@ static void after(void)
 	handled++;
 }
 
+/* A child has no alarm from its parent. */
+static void after_in_child(void)
+{
+	alarm(10);
+	after();
+}
+
 static int handlers_have_run(void)
 {
 	return handled < 2 || handled % 2 != 0 || can_work() != 0;
@@ -351,7 +358,7 @@ static void handlers_first(void)
 {
 	alarm(20);
 	test_failures = 0;
-	pthread_atfork(prepare, after, after);
+	pthread_atfork(prepare, after, after_in_child);
 	talloc_enable_null_tracking();
 	fork_with_handlers();
 	exit(test_failures != 0);
@@ -362,7 +369,7 @@ static void library_first(void)
 	alarm(20);
 	test_failures = 0;
 	talloc_enable_null_tracking();
-	pthread_atfork(prepare, after, after);
+	pthread_atfork(prepare, after, after_in_child);
 	fork_with_handlers();
 	exit(test_failures != 0);
 }
@@ -386,7 +393,7 @@ int main(void)
 	talloc_enable_leak_report_full();
 	RUN(among_top_level_chunks);
 	RUN(among_trees);
-#ifndef __SANITIZE_THREAD__
+#ifndef UNDER_TSAN
 	RUN(threads_in_the_child);
 #endif
 	RUN(several_at_once);

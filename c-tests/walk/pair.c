@@ -12,6 +12,10 @@
  *	--walk FILE    the walk; default: "walk" beside this program
  *	--no-shrink    differences are not shrunk
  *	--explain      shrink the cases where only the original fails, too
+ *	--no-wild      leave out the walks of ours alone in which nothing is avoided
+ *
+ * Exit status: 0 no difference (or no original to compare with), 1 a difference,
+ * 2 it could not run.
  *
  * A difference is shrunk: steps are left out as long as the two still differ.
  */
@@ -56,7 +60,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- one walk ------------------------------------------------------------------ */
+/* ---- one walk ----------------------------------------------------------- */
 
 struct run {
 	char *text;
@@ -126,15 +130,15 @@ static void finish(struct run *run)
 	waitpid(run->pid, &run->status, 0);
 }
 
-/* Both at once. */
-static void run_both(struct run runs[2], uint64_t seed, unsigned number, const char *only,
-		     unsigned every, bool verbose)
+/* One or more libraries at once, the original first or left out. */
+static void run_walks(struct run *runs, int n, uint64_t seed, unsigned number, const char *only,
+		      unsigned every, const char *flag)
 {
 	char seed_text[24], number_text[24], every_text[24];
-	char *argv[12];
-	int argc = 0;
 	struct pollfd fds[2];
 	double end = now() + time_limit;
+	char *argv[12];
+	int argc = 0, open_ones = n;
 
 	snprintf(seed_text, sizeof(seed_text), "%llu", (unsigned long long)seed);
 	snprintf(number_text, sizeof(number_text), "%u", number);
@@ -142,8 +146,8 @@ static void run_both(struct run runs[2], uint64_t seed, unsigned number, const c
 	argv[argc++] = (char *)walk_path;
 	argv[argc++] = "-d";
 	argv[argc++] = every_text;
-	if (verbose)
-		argv[argc++] = "-v";
+	if (flag != NULL)
+		argv[argc++] = (char *)flag;
 	if (only != NULL) {
 		argv[argc++] = "-o";
 		argv[argc++] = (char *)only;
@@ -151,15 +155,15 @@ static void run_both(struct run runs[2], uint64_t seed, unsigned number, const c
 	argv[argc++] = seed_text;
 	argv[argc++] = number_text;
 	argv[argc] = NULL;
-	start(&runs[0], original_dir, argv);
-	start(&runs[1], ours_dir, argv);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < n; i++) {
+		start(&runs[i], i + 1 < n ? original_dir : ours_dir, argv);
 		fds[i] = (struct pollfd){ .fd = runs[i].fd, .events = POLLIN };
-	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+	}
+	while (open_ones > 0) {
 		double left = end - now();
 
-		if (left <= 0 || runs[0].used > 1 << 28 || runs[1].used > 1 << 28) {
-			for (int i = 0; i < 2; i++) {
+		if (left <= 0 || runs[0].used > 1 << 28 || runs[n - 1].used > 1 << 28) {
+			for (int i = 0; i < n; i++) {
 				if (fds[i].fd < 0)
 					continue;
 				runs[i].late = true;
@@ -169,17 +173,24 @@ static void run_both(struct run runs[2], uint64_t seed, unsigned number, const c
 			}
 			break;
 		}
-		poll(fds, 2, (int)(left * 1000) + 1);
-		for (int i = 0; i < 2; i++) {
-			if (fds[i].fd >= 0 && fds[i].revents != 0 && !collect(&runs[i]))
+		poll(fds, (nfds_t)n, (int)(left * 1000) + 1);
+		for (int i = 0; i < n; i++) {
+			if (fds[i].fd >= 0 && fds[i].revents != 0 && !collect(&runs[i])) {
 				fds[i].fd = -1;
+				open_ones--;
+			}
 		}
 	}
-	finish(&runs[0]);
-	finish(&runs[1]);
+	for (int i = 0; i < n; i++) {
+		finish(&runs[i]);
+		if (WIFEXITED(runs[i].status) && WEXITSTATUS(runs[i].status) == 127) {
+			fprintf(stderr, "pair: %s does not run\n", walk_path);
+			exit(2);
+		}
+	}
 }
 
-/* ---- comparing ----------------------------------------------------------------------- */
+/* ---- comparing ---------------------------------------------------------- */
 
 enum verdict { SAME, DIFFERENT, OURS_FAILED, ORIGINAL_FAILED };
 
@@ -220,6 +231,23 @@ static unsigned step_at(const char *text, size_t at)
 	return 0;
 }
 
+/* Did the step that begins before a place die in a child process?  A "fault"
+ * is meant to. */
+static bool child_died(const char *text, size_t at)
+{
+	const char *begin, *end, *died;
+
+	while (at > 0 && !(text[at] == '#' && text[at - 1] == '\n'))
+		at--;
+	begin = text + at;
+	end = strstr(begin, "\n#");
+	died = strstr(begin, "\n    ended by signal ");
+	if (died == NULL || (end != NULL && died > end))
+		return false;
+	begin += strcspn(begin, " \n");
+	return strncmp(begin, " fault", 6) != 0;
+}
+
 static void compare(struct run runs[2], struct compared *c)
 {
 	size_t same = 0, line = 0;
@@ -255,13 +283,25 @@ static void compare(struct run runs[2], struct compared *c)
 			c->step = last;
 			return;
 		}
+	} else if (child_died(runs[0].text, line) && !child_died(runs[1].text, line)) {
+		c->verdict = ORIGINAL_FAILED;
+		snprintf(c->how, sizeof(c->how),
+			 "original: dies in a child process of step %u, ours goes on", c->step);
+		return;
 	} else {
 		snprintf(c->how, sizeof(c->how), "transcripts differ");
 	}
 	c->verdict = DIFFERENT;
 }
 
-/* ---- shrinking -------------------------------------------------------------------------- */
+/* ---- shrinking ---------------------------------------------------------- */
+
+/* One walk of ours in which nothing is avoided. */
+static bool survives(struct run *alone, uint64_t seed)
+{
+	run_walks(alone, 1, seed, steps, NULL, 8, "-w");
+	return !failed(alone) && strstr(alone->text, "\n@complaints 0\n") != NULL;
+}
 
 /* A list of step numbers as the walk wants it. */
 static char *as_list(const unsigned *list, size_t n)
@@ -294,7 +334,7 @@ static bool still(uint64_t seed, unsigned number, const unsigned *list, size_t n
 	struct compared c;
 	char *text = as_list(list, n);
 
-	run_both(shrink_runs, seed, number, text, 1, false);
+	run_walks(shrink_runs, 2, seed, number, text, 1, NULL);
 	free(text);
 	compare(shrink_runs, &c);
 	return c.verdict == wanted;
@@ -421,7 +461,7 @@ static void explain(uint64_t seed, const struct compared *found, bool may_shrink
 	if (may_shrink)
 		n = shrink(seed, number, list, n, found->verdict);
 	text = as_list(list, n);
-	run_both(shrink_runs, seed, number, text, 1, true);
+	run_walks(shrink_runs, 2, seed, number, text, 1, "-v");
 	compare(shrink_runs, &c);
 	printf("  shrunk to %zu steps: walk -v -d1 -o %s %llu %u\n", n, n < 200 ? text : "...",
 	       (unsigned long long)seed, number);
@@ -431,7 +471,7 @@ static void explain(uint64_t seed, const struct compared *found, bool may_shrink
 	free(list);
 }
 
-/* ---- coverage ------------------------------------------------------------------------------ */
+/* ---- coverage ----------------------------------------------------------- */
 
 static unsigned long long calls[MAX_TABLE], turned_back[MAX_TABLE];
 static unsigned char *pairs;
@@ -463,7 +503,7 @@ static void note(const char *text)
 		pairs[i] |= at[i] == '1';
 }
 
-/* ---- setting up ------------------------------------------------------------------------------- */
+/* ---- setting up --------------------------------------------------------- */
 
 static void keep(char *table[], size_t *n, const char *text)
 {
@@ -556,7 +596,7 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: pair [--calls N] [--minutes M] [--seed S] [--steps N]\n"
 			"            [--original DIR] [--walk FILE] [--no-shrink] [--explain]\n"
-			"            LIBDIR\n");
+			"            [--no-wild] LIBDIR\n");
 	exit(2);
 }
 
@@ -564,10 +604,10 @@ int main(int argc, char **argv)
 {
 	unsigned long long want_calls = 300000, seed = 1, last_seed = UINT64_MAX;
 	double minutes = 0, begin = now(), said = begin;
-	bool may_shrink = true, explain_all = false, bounded = false, one = false;
+	bool wild = true, may_shrink = true, explain_all = false, bounded = false, one = false;
 	const char *libdir = NULL;
 	char library[2][1000], beside[4096];
-	struct run runs[2] = { { 0 }, { 0 } };
+	struct run runs[2] = { { 0 }, { 0 } }, alone = { 0 };
 	unsigned long long seeds = 0, differences = 0, ours_failed = 0, survived = 0, reached = 0;
 	unsigned long long per_profile[MAX_TABLE] = { 0 };
 	size_t used = 0;
@@ -590,6 +630,8 @@ int main(int argc, char **argv)
 			walk_path = next, i++;
 		else if (strcmp(argv[i], "--no-shrink") == 0)
 			may_shrink = false;
+		else if (strcmp(argv[i], "--no-wild") == 0)
+			wild = false;
 		else if (strcmp(argv[i], "--explain") == 0)
 			explain_all = true;
 		else if (argv[i][0] == '-' || libdir != NULL)
@@ -634,7 +676,7 @@ int main(int argc, char **argv)
 		if (minutes > 0 ? now() - begin > minutes * 60
 				: last_seed == UINT64_MAX && all_calls >= want_calls)
 			break;
-		run_both(runs, seed, steps, NULL, 8, false);
+		run_walks(runs, 2, seed, steps, NULL, 8, NULL);
 		compare(runs, &c);
 		note(runs[1].text);
 		seeds++;
@@ -649,6 +691,13 @@ int main(int argc, char **argv)
 			if (explain_all || (may_shrink && c.verdict != ORIGINAL_FAILED &&
 					    differences + ours_failed <= 10))
 				explain(seed, &c, may_shrink);
+		}
+		/* where the original would not get through, ours has to */
+		if (wild && !survives(&alone, seed)) {
+			printf("seed %llu (%s), nothing avoided: ours: %s (walk -w %llu %u)\n", seed,
+			       profiles[seed % n_profiles],
+			       failed(&alone) ? how_failed(&alone) : "corrupts", seed, steps);
+			ours_failed++;
 		}
 		if (isatty(2) && now() - said > 1) {
 			said = now();
@@ -687,6 +736,7 @@ int main(int argc, char **argv)
 		printf("not ok - walk: %llu of %llu walks differ\n", differences + ours_failed, seeds);
 		return 1;
 	}
-	printf("ok - walk: %llu calls compared, %zu functions, %llu pairs\n", all_calls, used, reached);
+	printf("ok - walk: %llu calls compared, %zu functions, %llu pairs\n", all_calls, used,
+	       reached);
 	return 0;
 }

@@ -43,7 +43,7 @@
 #define _DEPRECATED_
 #include <talloc.h>
 
-/* ---- the functions, for counting --------------------------------------- */
+/* ---- the functions, for counting ---------------------------------------- */
 
 #define FUNCTIONS(X)                                                            \
 	X(_talloc) X(_talloc_array) X(_talloc_free) X(_talloc_get_type_abort)   \
@@ -104,7 +104,7 @@ static void count(enum function f)
 /* A call that counts; errno is cleared so that it can be compared. */
 #define CALL(f, args) (count(F_##f), f args)
 
-/* ---- what is avoided, and why -------------------------------------------- */
+/* ---- what is avoided, and why ------------------------------------------- */
 
 /*
  * The known deliberate differences, and the places where the original's own
@@ -133,8 +133,8 @@ static void count(enum function f)
 	  "it comes round to its argument, that is used after free there")      \
 	X(FREE_IN_LOOP, "a destructor that frees a tree while there are loops "  \
 	  "of parents: the original's pointers to parents may dangle")          \
-	X(LIMIT_NESTED, "a destructor that frees a tree under a memory limit, "  \
-	  "perhaps the one it is in: used after free, accounts")                \
+	X(LIMIT_NESTED, "a destructor under a memory limit that frees, perhaps " \
+	  "what it is in: used after free, accounts")                           \
 	X(LIMIT_REFUSE, "a destructor that refuses under a memory limit: "      \
 	  "a move, as above")                                                   \
 	X(TYPE_MISMATCH, "get_type_abort with another name, null tracking on, " \
@@ -191,7 +191,7 @@ static bool avoid(enum avoided what)
 	return !wild || what == AV_BIG_STRING || what == AV_HANGS_IN_LOOP;
 }
 
-/* ---- output ----------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------- */
 
 static char buffer[1 << 16];
 static size_t buffered;
@@ -250,6 +250,15 @@ static void out(const char *fmt, ...)
 	out_text(text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
+/* What must never be, whichever the library. */
+static unsigned long complaints;
+
+static const char *complaint(const char *text)
+{
+	complaints++;
+	return text;
+}
+
 /* Bytes as a C string would show them. */
 static void out_bytes(const char *bytes, size_t n)
 {
@@ -288,7 +297,7 @@ static void on_signal(int sig)
 	raise(sig);
 }
 
-/* ---- random numbers ---------------------------------------------------------- */
+/* ---- random numbers ----------------------------------------------------- */
 
 struct rng {
 	uint64_t state;
@@ -318,7 +327,7 @@ static bool chance(struct rng *r, unsigned percent)
 	return below(r, 100) < percent;
 }
 
-/* ---- profiles ------------------------------------------------------------------ */
+/* ---- profiles ----------------------------------------------------------- */
 
 enum group {
 	G_ALLOC, G_STRING, G_POOL, G_FREE, G_MOVE, G_REF, G_REALLOC, G_NAME,
@@ -365,7 +374,7 @@ static const struct profile *profile;
 static uint64_t seed;
 static unsigned step;
 
-/* ---- the chunks that are alive ----------------------------------------------- */
+/* ---- the chunks that are alive ------------------------------------------ */
 
 enum kind { DATA, STRING, POOL, OBJECT, AUTOFREE };
 enum state { NONE, LIVE, DEAD };
@@ -524,7 +533,7 @@ static bool has_destructor(const struct rec *c)
 	return movable(c) && !c->bare;
 }
 
-/* ---- contents --------------------------------------------------------------- */
+/* ---- contents ----------------------------------------------------------- */
 
 #define FILL 1200
 
@@ -546,7 +555,7 @@ static void verify_upto(const struct rec *c, const unsigned char *p, size_t n)
 {
 	for (size_t i = 0; i < n && i < c->filled; i++) {
 		if (p[i] != pattern(c, i)) {
-			out("    CONTENTS of %s differ at %zu\n", rlabel(c), i);
+			out("    %s of %s at %zu\n", complaint("WRONG CONTENTS"), rlabel(c), i);
 			return;
 		}
 	}
@@ -563,17 +572,17 @@ static void verify_zero(const struct rec *c, const void *ptr, size_t from, size_
 
 	for (size_t i = from; i < to; i++) {
 		if (p[i] != 0) {
-			out("    NOT ZERO in %s at %zu\n", rlabel(c), i);
+			out("    %s in %s at %zu\n", complaint("NOT ZERO"), rlabel(c), i);
 			return;
 		}
 	}
 }
 
-/* ---- texts that stay ----------------------------------------------------------- */
+/* ---- texts that stay ---------------------------------------------------- */
 
 static const char *const names[] = {
-	"n0", "n1", "n2", "struct thing", "%s%n%d", "", "a name that is longer than thirty bytes",
-	"n7", "n8", "null_context",
+	"n0", "n1", "n2", "struct thing", "%s%n%d", "",
+	"a name that is longer than thirty bytes", "n7", "n8", "null_context",
 };
 
 static const char *const locations[] = {
@@ -583,7 +592,8 @@ static const char *const locations[] = {
 #define PICK(r, array) ((array)[below((r), sizeof(array) / sizeof((array)[0]))])
 
 static const char *const words[] = {
-	"", "a", "bc", "hello", "%d %s", "sixteen bytes..", "a text of some length, forty-two bytes it has",
+	"", "a", "bc", "hello", "%d %s", "sixteen bytes..",
+	"a text of some length, forty-two bytes it has",
 };
 
 static size_t some_size(struct rng *r)
@@ -613,7 +623,7 @@ static size_t size_or_too_much(struct rng *r)
 	return some_size(r);
 }
 
-/* ---- destructors ----------------------------------------------------------------- */
+/* ---- destructors -------------------------------------------------------- */
 
 static int destructor_a(void *ptr);
 static int destructor_b(void *ptr);
@@ -638,7 +648,7 @@ static int sentinel_dies(void *ptr)
 			return 0;
 		}
 	}
-	out("    .%s UNKNOWN\n", label_id(id));
+	out("    .%s %s\n", label_id(id), complaint("UNKNOWN"));
 	return 0;
 }
 
@@ -751,13 +761,13 @@ static struct rec *result_new(void *ctx, void *ptr, enum kind kind, size_t size,
 	}
 	c = add(ctx, ptr, kind, r);
 	out("    %*s= %s, size %zu%s\n", depth * 2, "", rlabel(c), talloc_get_size(ptr),
-	    (uintptr_t)ptr % 16 != 0 ? " NOT ALIGNED" : "");
+	    (uintptr_t)ptr % 16 != 0 ? complaint(" NOT ALIGNED") : "");
 	if (kind == DATA || kind == OBJECT)
 		fill(c, size);
 	return c;
 }
 
-/* ---- contexts ------------------------------------------------------------------- */
+/* ---- contexts ----------------------------------------------------------- */
 
 static void *null_context(void)
 {
@@ -819,7 +829,7 @@ static bool any_inner(void)
 	return found_inner;
 }
 
-/* ---- texts of reports -------------------------------------------------------------- */
+/* ---- texts of reports --------------------------------------------------- */
 
 static FILE *stream;
 static char *stream_text;
@@ -898,7 +908,7 @@ static void text_end(void)
 	text_drop();
 }
 
-/* ---- log and abort functions --------------------------------------------------------- */
+/* ---- log and abort functions -------------------------------------------- */
 
 static void log_one(char who, const char *message)
 {
@@ -928,6 +938,8 @@ static void abort_one(char who, const char *reason)
 		flush();
 		_exit(42);
 	}
+	if (strstr(reason, "Type mismatch") == NULL)
+		complaint(reason);
 }
 
 static void abort_a(const char *reason)
@@ -940,7 +952,7 @@ static void abort_b(const char *reason)
 	abort_one('B', reason);
 }
 
-/* ---- the calls, each with its line ----------------------------------------------------- */
+/* ---- the calls, each with its line -------------------------------------- */
 
 static void pin(struct rec *c, int by)
 {
@@ -970,7 +982,8 @@ static bool may_free_looped(const struct rec *c)
 	if (c == NULL || !in_loop || !looped(c->ptr))
 		return true;
 	for (const struct rec *x = recs; x < recs + RECS; x++) {
-		if (x->state == LIVE && x->null_ref && talloc_reference_count(x->ptr) > 0)
+		if (x->state == LIVE && x->null_ref && talloc_reference_count(x->ptr) > 0 &&
+		    looped(x->ptr))
 			return !avoid(AV_LOOP_NULL_REF);
 	}
 	return true;
@@ -1013,7 +1026,9 @@ static void do_unlink(void *ctx, struct rec *c)
 	struct rec *owner = ctx != NULL ? find(ctx) : NULL;
 	int n;
 
-	if (!may_free_looped(c))
+	/* where that only drops the reference from NULL, all is well */
+	if (!(ctx == NULL && c != NULL && c->null_ref && talloc_reference_count(c->ptr) > 0) &&
+	    !may_free_looped(c))
 		return;
 	begin();
 	out("talloc_unlink(%s, %s)\n", label(ctx), rlabel(c));
@@ -1082,7 +1097,7 @@ static void do_steal(void *ctx, struct rec *c, struct rng *r)
 		out("_talloc_move(%s, &%s)\n", label(ctx), rlabel(c));
 		result_ptr(CALL(_talloc_move, (ctx, &ptr)));
 		if (ptr != NULL)
-			out("    NOT CLEARED\n");
+			out("    %s\n", complaint("NOT CLEARED"));
 	} else {
 		out("_talloc_steal_loc(%s, %s, \"%s\")\n", label(ctx), rlabel(c), location);
 		result_ptr(CALL(_talloc_steal_loc, (ctx, ptr, location)));
@@ -1153,7 +1168,7 @@ static struct rec *do_alloc(void *ctx, struct rng *r)
 		    size, name);
 		ptr = CALL(_talloc_memdup, (ctx, n ? NULL : data, size, name));
 		if (ptr != NULL && !n && memcmp(ptr, data, size) != 0)
-			out("    NOT COPIED\n");
+			out("    %s\n", complaint("NOT COPIED"));
 		break;
 	case 5:
 	case 6:
@@ -1285,10 +1300,10 @@ static void do_realloc(void *ctx, struct rec *c, struct rng *r)
 	fill(c, size);
 	out("    %*s= %s, size %zu, name %s%s%s\n", depth * 2, "", rlabel(c),
 	    talloc_get_size(ptr), talloc_get_name(ptr), size == old ? ", same size" : "",
-	    size == old && !same ? " MOVED" : "");
+	    size == old && !same ? complaint(" MOVED") : "");
 }
 
-/* ---- destructors at work ----------------------------------------------------------------- */
+/* ---- destructors at work ------------------------------------------------ */
 
 static bool may_refuse(const struct rec *c)
 {
@@ -1306,8 +1321,10 @@ static bool may_refuse(const struct rec *c)
 /* A leaf can be nobody's ancestor. */
 static bool may_free_inside(const struct rec *c)
 {
-	if (is_limited(c))
-		return !avoid(AV_LIMIT_NESTED);
+	for (const struct rec *x = recs; x < recs + RECS; x++) {
+		if (is_limited(x) && (x == c || (x->state == LIVE && x->running)))
+			return !avoid(AV_LIMIT_NESTED);
+	}
 	if (talloc_total_blocks(c->ptr) == 1)
 		return true;
 	if (in_loop)
@@ -1429,13 +1446,13 @@ static int destroy(void *ptr, int which)
 	int n;
 
 	if (c == NULL || c->state != LIVE) {
-		out("    ~%s NOT ALIVE\n", c != NULL ? rlabel(c) : "?");
+		out("    ~%s %s\n", c != NULL ? rlabel(c) : "?", complaint("NOT ALIVE"));
 		return 0;
 	}
 	r = rng_for(seed, c->id + 0x100000000, c->called++);
 	out("    %*s~%s %c in %s%s%s\n", depth * 2, "", rlabel(c), 'A' + which,
-	    label(talloc_parent(ptr)), which != c->which ? " WRONG ONE" : "",
-	    c->running ? " AGAIN" : "");
+	    label(talloc_parent(ptr)), which != c->which ? complaint(" WRONG ONE") : "",
+	    c->running ? complaint(" AGAIN") : "");
 	verify(c);
 	c->running++;
 	depth++;
@@ -1487,7 +1504,7 @@ static bool full(struct rng *r)
 	return true;
 }
 
-/* ---- strings ------------------------------------------------------------------------------ */
+/* ---- strings ------------------------------------------------------------ */
 
 static char *call_vasprintf(void *ctx, const char *fmt, ...) PRINTF_ATTRIBUTE(2, 3);
 static char *call_vasprintf(void *ctx, const char *fmt, ...)
@@ -1667,7 +1684,7 @@ static void op_string_cut(struct rng *r)
 	((char *)c->ptr)[at] = '\0';
 }
 
-/* ---- the other steps -------------------------------------------------------------------------- */
+/* ---- the other steps ---------------------------------------------------- */
 
 static void op_alloc(struct rng *r)
 {
@@ -1884,7 +1901,7 @@ static void op_look(struct rng *r)
 static void on_node(const void *ptr, int level, int max, int is_ref, void *private)
 {
 	out("    | %d/%d%s %s%s", level, max, is_ref ? " ref" : "", label(ptr),
-	    private != &depth ? " PRIVATE LOST" : "");
+	    private != &depth ? complaint(" PRIVATE LOST") : "");
 	/* what is above is being walked: its total would be 0 there */
 	if (!is_ref && !in_loop)
 		out(" %zu in %zu", talloc_total_size(ptr), talloc_total_blocks(ptr));
@@ -1942,7 +1959,7 @@ static void op_limit(struct rng *r)
 	struct rec *c = pick(r, any);
 	size_t max;
 
-	if (c == NULL)
+	if (c == NULL || looped(c->ptr))
 		return;
 	/* null tracking moves the autofree context */
 	for (void *p = c->ptr; p != NULL; p = talloc_parent(p)) {
@@ -2029,12 +2046,12 @@ static void op_misc(struct rng *r)
 	case 1:
 		out("talloc_version_minor()\n");
 		n = CALL(talloc_version_minor, ());
-		out("    = %s\n", n == 4 || n == 5 ? "4 or 5" : "UNKNOWN");
+		out("    = %s\n", n == 4 || n == 5 ? "4 or 5" : complaint("UNKNOWN"));
 		break;
 	case 2:
 		out("talloc_test_get_magic()\n");
 		n = CALL(talloc_test_get_magic, ());
-		out("    %s\n", magic != 0 && n != magic ? "CHANGED" : "the same");
+		out("    %s\n", magic != 0 && n != magic ? complaint("CHANGED") : "the same");
 		magic = n;
 		break;
 	case 3:
@@ -2049,7 +2066,7 @@ static void op_misc(struct rng *r)
 	}
 }
 
-/* ---- what ends the process, or writes to stderr: in a child -------------------------------------- */
+/* ---- what ends the process, or writes to stderr: in a child ------------- */
 
 static void out_apart(char *text)
 {
@@ -2274,7 +2291,7 @@ static void op_apart(struct rng *r)
 	}
 }
 
-/* ---- the whole state --------------------------------------------------------------------------- */
+/* ---- the whole state ---------------------------------------------------- */
 
 static void on_child(const void *ptr, int level, int max, int is_ref, void *private)
 {
@@ -2346,7 +2363,7 @@ static void digest(void)
 	end_hash("state");
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------ */
+/* ---- the walk ----------------------------------------------------------- */
 
 static const struct {
 	void (*fn)(struct rng *);
@@ -2504,6 +2521,7 @@ static void summary(void)
 	out("\n@avoided");
 	for (int i = 0; i < AVOIDED_COUNT; i++)
 		out(" %lu", avoided[i]);
+	out("\n@complaints %lu", complaints);
 	out("\n@pairs ");
 	for (int i = 0; i < FUNCTION_COUNT; i++) {
 		for (int k = 0; k < FUNCTION_COUNT; k++)
