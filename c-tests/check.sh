@@ -136,7 +136,29 @@ script c-tests/signatures.sh "$stage/include" "$header_of_original"
 script c-tests/signatures-ctest2.sh "$stage/include"
 script c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"
 script c-tests/install.sh
+script c-tests/two-libraries.sh "$stage"
+script c-tests/oom/oom-all.sh "$stage"
+script c-tests/memory-tools.sh "$stage"
+script c-tests/tsan.sh "$stage"
 script c-tests/smbtorture.sh "$stage/lib"
+
+# ---- random walks beside the original ----------------------------------------
+
+walk() { # SOURCE PROGRAM
+	"$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -I"$stage/include" -o "$work/$2" "$1" \
+		-L"$stage/lib" -ltalloc >"$work/walk.err" 2>&1
+}
+if walk c-tests/walk/walk.c walk && walk c-tests/walk/pair.c pair; then
+	if [ -n "$reference" ]; then
+		script "$work/pair" --calls "${WALK_CALLS-1000000}" "$stage/lib"
+		sed -n '/calls/p' "$work/script.out" | head -n 5
+	else
+		count skip "random walks beside the original: package libtalloc2"
+	fi
+else
+	count "not ok" "the random walk compiles"
+	cat "$work/walk.err"
+fi
 
 # ---- inside ----------------------------------------------------------------
 

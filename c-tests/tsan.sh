@@ -25,7 +25,8 @@ skip() {
 command -v rustup >/dev/null 2>&1 && rustup run nightly rustc --version >/dev/null 2>&1 ||
 	skip "no nightly rustc"
 # Older C compilers have a runtime without all that rustc's code calls: link this.
-runtime=$(ls "$(rustup run nightly rustc --print target-libdir)"/*_rt.tsan.a 2>/dev/null | head -n 1)
+libdir=$(rustup run nightly rustc --print target-libdir)
+runtime=$(ls "$libdir"/*_rt.tsan.a 2>/dev/null | head -n 1)
 [ -n "$runtime" ] || skip "nightly rustc has no runtime for it"
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -126,7 +127,8 @@ int main(void)
 	return 0;
 }
 RACE
-build race "$work/race.c" && TSAN_OPTIONS="exitcode=66" timeout 60 "$work/race" >/dev/null 2>"$work/race.err"
+build race "$work/race.c" &&
+	TSAN_OPTIONS="exitcode=66" timeout 60 "$work/race" >/dev/null 2>"$work/race.err"
 if [ $? -eq 66 ] && grep -q 'data race' "$work/race.err"; then
 	echo "ok - a tree in the hands of two threads is reported"
 else

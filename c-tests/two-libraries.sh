@@ -70,7 +70,8 @@ if compile plugin.so c-tests/two-libraries/plugin.c -fPIC -shared -I"$stage/incl
 fi
 
 # The same with the original as it is, in a namespace of its own.
-if compile plugin2.so c-tests/two-libraries/plugin.c -fPIC -shared -I"$stage/include" "$original"; then
+if compile plugin2.so c-tests/two-libraries/plugin.c -fPIC -shared -I"$stage/include" \
+	"$original"; then
 	try "$work/host" "$work/plugin2.so" namespace
 fi
 exit $failed

@@ -991,7 +991,7 @@ _PUBLIC_ void talloc_set_log_stderr(void);
  * @param ctx       the context
  * @param max_size  bytes, 0 for no limit. What would go beyond is refused:
  *                  NULL, and errno is ENOMEM
- * @return          0; -1 for NULL or without memory
+ * @return          0; 1 without memory, -1 for NULL
  */
 _PUBLIC_ int talloc_set_memlimit(const void *ctx, size_t max_size) _DEPRECATED_;
 

@@ -1223,13 +1223,14 @@ pub extern "C" fn talloc_set_log_stderr() {
 /// @param ctx       the context
 /// @param max_size  bytes, 0 for no limit. What would go beyond is refused:
 ///                  NULL, and errno is ENOMEM
-/// @return          0; -1 for NULL or without memory
+/// @return          0; 1 without memory, -1 for NULL
 ///
 /// cbindgen:postfix=_DEPRECATED_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_set_memlimit(ctx: *const c_void, max_size: usize) -> c_int {
     match context!(ctx, -1) {
         Some(c) if memlimit::set(c, max_size) => 0,
-        _ => -1,
+        Some(_) => 1,
+        None => -1,
     }
 }

@@ -119,27 +119,35 @@ pub fn logs() -> bool {
     load(&LOG_FN).is_some()
 }
 
-/// Logs `BEFORE TEXT AFTER`, each as it is.
+/// Logs `BEFORE TEXT AFTER`, each as it is. A line that is longer than most and
+/// for which there is no memory is cut.
 pub fn log_parts(before: &CStr, text: *const c_char, after: &CStr) {
     if !logs() {
         return;
     }
-    // SAFETY: three C strings (a NULL text is replaced), and a buffer of the
-    // size that the first call asks for.
+    let mut short = [0 as c_char; 512];
+    // SAFETY: three C strings (a NULL text is replaced), and buffers of the
+    // length that is given.
     unsafe {
         let text = if text.is_null() {
             c"(NULL)".as_ptr()
         } else {
             text
         };
-        let format = c"%s%s%s".as_ptr();
-        let parts = (before.as_ptr(), after.as_ptr());
-        let length = libc::snprintf(null_mut(), 0, format, parts.0, text, parts.1);
-        let Some(line) = heap::scratch(length as usize + 1) else {
-            return log(before);
+        let print = |place: *mut c_char, room: usize| {
+            let (before, after) = (before.as_ptr(), after.as_ptr());
+            libc::snprintf(place, room, c"%s%s%s".as_ptr(), before, text, after) as usize
         };
-        libc::snprintf(line.start(), line.len(), format, parts.0, text, parts.1);
-        log(CStr::from_ptr(line.start()));
+        let room = print(short.as_mut_ptr(), short.len()) + 1;
+        if room > short.len() {
+            if let Some(long) = heap::scratch(room) {
+                print(long.start(), room);
+                return log(CStr::from_ptr(long.start()));
+            }
+            let [.., last, _] = &mut short;
+            *last = b'\n' as c_char;
+        }
+        log(CStr::from_ptr(short.as_ptr()));
     }
 }
 

@@ -14,6 +14,8 @@
 
 char *talloc_impl_blank(const void *ctx, size_t length);
 char *talloc_impl_append(char *s, int at_end_of_buffer, const char *text, size_t length);
+char *talloc_impl_buffer(size_t length);
+void talloc_impl_buffer_free(char *buffer);
 int talloc_impl_is_chunk(const void *ptr);
 const char *talloc_impl_name(const void *ptr, char *text);
 
@@ -67,11 +69,12 @@ static char *append(char *s, int at_end_of_buffer, const char *fmt, va_list ap)
 		return s;
 	if ((size_t)length < sizeof(first))
 		return talloc_impl_append(s, at_end_of_buffer, first, (size_t)length);
-	large = talloc_vasprintf(NULL, fmt, ap);
+	large = talloc_impl_buffer((size_t)length + 1);
 	if (large == NULL)
 		return NULL;
+	format(large, (size_t)length + 1, fmt, ap);
 	result = talloc_impl_append(s, at_end_of_buffer, large, (size_t)length);
-	talloc_free(large);
+	talloc_impl_buffer_free(large);
 	return result;
 }
 

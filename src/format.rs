@@ -3,7 +3,8 @@
 
 #![allow(clippy::missing_safety_doc)]
 
-use crate::chunk::{Chunk, user_of};
+use crate::chunk::{Chunk, MAX_SIZE, user_of};
+use crate::heap;
 use crate::name;
 use crate::string::{self, At};
 use core::ffi::{c_char, c_int, c_void};
@@ -67,4 +68,21 @@ unsafe extern "C" fn talloc_impl_name(ptr: *const c_void, text: *mut c_char) -> 
         unsafe { Chunk::checked(text.cast()) }
     };
     name::adopt(c, text)
+}
+
+/// A buffer of `size` bytes that is not a chunk; NULL without memory, or if no
+/// chunk could hold as much.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn talloc_impl_buffer(size: usize) -> *mut c_char {
+    if size > MAX_SIZE {
+        return null_mut();
+    }
+    heap::malloc(size).map_or(null_mut(), |buffer| buffer.as_ptr().cast())
+}
+
+/// Gives it back.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn talloc_impl_buffer_free(buffer: *mut c_char) {
+    // SAFETY: from talloc_impl_buffer, says format.c.
+    unsafe { heap::free(buffer.cast()) };
 }

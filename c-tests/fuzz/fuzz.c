@@ -24,7 +24,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +82,7 @@ struct block {
 static struct block blocks[BLOCKS], kept[KEPT];
 static unsigned block_count, kept_next;
 static struct block newest;      /* what malloc gave last in this operation */
-static unsigned fail_in;         /* the so-manieth malloc from now on fails */
+static unsigned fail_in;         /* which malloc from now on fails, 0 for none */
 static bool failed;              /* one has failed in this operation */
 
 static struct block *block_at(const void *start)
@@ -138,7 +137,7 @@ void fuzz_free(void *start)
 	if (b == NULL)
 		FAIL("what is freed is no block");
 	for (int i = 0; i < TAIL; i++) {
-		if (start != NULL && b->start[b->size + i] != 0xEE)
+		if (b->start[b->size + i] != 0xEE)
 			FAIL("written behind a block of %zu bytes", b->size);
 	}
 	memset(b->start, 0xDE, b->size);
@@ -245,7 +244,6 @@ static unsigned live_count, made, acted;
 static bool tracking, ending;
 static bool loose_refs;          /* there may be handles that no walk finds */
 static bool looped;              /* accounts are not exact after loops of parents */
-static struct rec *retired;      /* just to tell: there is none */
 static size_t header, handle_weight;
 
 static struct rec *find(const void *ptr)
@@ -254,7 +252,7 @@ static struct rec *find(const void *ptr)
 		if (c->live && c->ptr == ptr)
 			return c;
 	}
-	return retired;
+	return NULL;
 }
 
 static const char *label(const void *ptr)
@@ -352,8 +350,7 @@ static struct rec *add(void *ptr, enum kind kind, size_t size)
 
 	while (c->live)
 		c++;
-	memset(c, 0, offsetof(struct rec, text));
-	memset(&c->name, 0, sizeof(*c) - offsetof(struct rec, name));
+	memset(c, 0, sizeof(*c));
 	c->ptr = ptr;
 	c->kind = kind;
 	c->number = ++made;
@@ -405,8 +402,6 @@ static bool limits(void)
 /* NULL although there is no reason? */
 static struct rec *made_or_not(void *ctx, void *ptr, enum kind kind, size_t size)
 {
-	struct rec *c;
-
 	if (ptr == NULL) {
 		say("= NULL");
 		MUST(failed || size >= 0x10000000 || limits() || depth > 0);
@@ -415,8 +410,7 @@ static struct rec *made_or_not(void *ctx, void *ptr, enum kind kind, size_t size
 	MUST(size < 0x10000000);
 	if (depth == 0 && ctx != NULL)
 		MUST(talloc_parent(ptr) == ctx);
-	c = add(ptr, kind, size);
-	return c;
+	return add(ptr, kind, size);
 }
 
 /* ---- calls that user's functions make too -------------------------------------------- */
@@ -488,18 +482,16 @@ static void notice_loop(const void *ctx, const void *ptr)
 
 static void free_one(struct rec *c)
 {
-	struct rec before = { .live = false };
 	size_t refs = talloc_reference_count(c->ptr);
-	unsigned acts = acted;
+	unsigned acts = acted, number = c->number;
 	int n;
 
-	before.number = c->number;
 	say("talloc_free(c%u)", c->number);
 	n = _talloc_free(c->ptr, "fuzz");
 	say("= %d", n);
 	MUST(n == 0 || n == -1);
 	if (depth == 0 && acts == acted && refs == 0)
-		MUST((n == 0) == !(c->live && c->number == before.number));
+		MUST((n == 0) == !(c->live && c->number == number));
 	if (depth == 0 && acts == acted && refs > 1)
 		MUST(n == -1 && c->live);
 }
@@ -966,7 +958,7 @@ static void look_at_everything(void)
 	}
 }
 
-/* ---- operations ------------------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------------- */
 
 static void op_alloc(void)
 {
@@ -1257,7 +1249,7 @@ static void op_string(void)
 	c->name = c->text;
 }
 
-/* From where the text came in memory is the caller's business. */
+/* Appends a text, which may be the chunk's own, in one of five ways. */
 static void op_append(void)
 {
 	struct rec *c = string(byte());
@@ -1271,7 +1263,6 @@ static void op_append(void)
 
 	if (c == NULL || c->size > TEXT / 2 - 2)
 		return;
-	/* The text is the chunk's own, or is not. */
 	from = itself ? (char *)c->ptr + (c->size > 1 ? 1 : 0) : words;
 	if (c->size == 0)
 		return;
@@ -1402,7 +1393,7 @@ static void (*const ops[])(void) = {
 	op_autofree, op_fail, op_string, op_append, op_append, op_cut, op_look,
 };
 
-/* ---- end and beginning ---------------------------------------------------------------------------- */
+/* ---- end and beginning -------------------------------------------------------- */
 
 static void free_everything(void)
 {
