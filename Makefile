@@ -1,6 +1,7 @@
 # make                 build/libtalloc.so.2.5.0 and build/libtalloc.a
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
+# make soak MINUTES=n  random walks beside the original; make coverage
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
 # make uninstall, make clean, make header
 
@@ -98,10 +99,19 @@ demo: stage
 check: stage
 	@sh c-tests/check.sh '$(stage)'
 
+# Random walks beside the original for as long as you like; then fuzzing.
+MINUTES = 10
+soak: stage
+	@sh c-tests/soak.sh '$(stage)' '$(MINUTES)'
+
+# Which lines of src/ the tests reach.
+coverage: stage
+	@sh c-tests/coverage.sh
+
 check-upstream: stage
 	@sh c-tests/upstream/run.sh '$(TALLOC_SRC)' '$(stage)'
 
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check check-upstream clean
+.PHONY: all header install uninstall stage demo check soak coverage check-upstream clean

@@ -35,7 +35,8 @@ count() { # ok|not ok|skip, text
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang file g++ gcc ldb-tools libtalloc-dev libtalloc2 pkg-config samba-testsuite valgrind"
+packages="binutils clang file g++ gcc ldb-tools libclang-rt-14-dev libtalloc-dev libtalloc2 pkg-config
+	samba-testsuite valgrind"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
@@ -140,6 +141,7 @@ script c-tests/two-libraries.sh "$stage"
 script c-tests/oom/oom-all.sh "$stage"
 script c-tests/memory-tools.sh "$stage"
 script c-tests/tsan.sh "$stage"
+script c-tests/fuzz.sh "${FUZZ_SECONDS-60}"
 script c-tests/smbtorture.sh "$stage/lib"
 
 # ---- random walks beside the original ----------------------------------------

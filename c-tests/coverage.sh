@@ -47,6 +47,8 @@ plain_cargo() {
 }
 
 mkdir -p "$build" "$work/bin" "$work/counts"
+# The lines as they are now, should somebody edit them meanwhile.
+cp -R src "$work/src" || exit 2
 plain_cargo build --release --locked >"$work/log" 2>&1 || fail "the library builds" "$work/log"
 plain_cargo test --release --locked --no-run >"$work/log" 2>&1 || fail "the unit tests build" "$work/log"
 unit_tests=$(sed -n 's/.*Executable.*(\(.*\))$/\1/p' "$work/log" | head -n 1)
@@ -136,7 +138,7 @@ cat "$work/table"
 
 echo "not executed:"
 sort -t: -k1,1 -k2,2n "$work/missed" | while IFS=: read -r file line; do
-	text=$(sed -n "${line}s/^[[:space:]]*//p" "$file")
+	text=$(sed -n "${line}s/^[[:space:]]*//p" "$work/$file")
 	printf '  %s:%s: %s\n' "$file" "$line" "$text"
 	grep "^$file	" c-tests/coverage/reasons.txt | while IFS='	' read -r _ part reason; do
 		case $text in

@@ -67,7 +67,7 @@ static void say(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* ---- the library's memory ---------------------------------------------------- */
+/* ---- the library's memory ----------------------------------------------- */
 
 #define BLOCKS 4096
 #define KEPT 32                  /* freed blocks that are not given back yet */
@@ -167,7 +167,7 @@ void *fuzz_realloc(void *old, size_t size)
 	return start;
 }
 
-/* ---- the input ----------------------------------------------------------------- */
+/* ---- the input ---------------------------------------------------------- */
 
 static const uint8_t *input, *input_end;
 
@@ -195,7 +195,7 @@ static const char *const names[] = {
 #define PICK(array, n) ((array)[(n) % (sizeof(array) / sizeof((array)[0]))])
 
 
-/* ---- the chunks ------------------------------------------------------------------ */
+/* ---- the chunks --------------------------------------------------------- */
 
 enum kind { DATA, STRING, POOL, CACHE, AUTOFREE };
 
@@ -413,7 +413,7 @@ static struct rec *made_or_not(void *ctx, void *ptr, enum kind kind, size_t size
 	return add(ptr, kind, size);
 }
 
-/* ---- calls that user's functions make too -------------------------------------------- */
+/* ---- calls that user's functions make too ------------------------------- */
 
 static bool full(void)
 {
@@ -637,7 +637,7 @@ static void set_limit(struct rec *c, unsigned n)
 	c->limited = true;
 }
 
-/* ---- functions that the library calls --------------------------------------------------- */
+/* ---- functions that the library calls ----------------------------------- */
 
 static int act(struct rec *self, enum plan plan, unsigned arg)
 {
@@ -798,7 +798,7 @@ static void on_log(const char *line)
 	}
 }
 
-/* ---- is all as it should be? --------------------------------------------------------------- */
+/* ---- is all as it should be? -------------------------------------------- */
 
 struct walk {
 	const void *path[256];
@@ -958,7 +958,7 @@ static void look_at_everything(void)
 	}
 }
 
-/* ---- operations --------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------- */
 
 static void op_alloc(void)
 {
@@ -1393,7 +1393,7 @@ static void (*const ops[])(void) = {
 	op_autofree, op_fail, op_string, op_append, op_append, op_cut, op_look,
 };
 
-/* ---- end and beginning -------------------------------------------------------- */
+/* ---- end and beginning -------------------------------------------------- */
 
 static void free_everything(void)
 {
