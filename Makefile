@@ -1,7 +1,7 @@
 # make                 build/libtalloc.so.2.5.0 and build/libtalloc.a
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
-# make soak MINUTES=n  random walks beside the original; make coverage
+# make soak MINUTES=n  random walks beside the original; make coverage, make ops
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
 # make uninstall, make clean, make header
 
@@ -108,10 +108,14 @@ soak: stage
 coverage: stage
 	@sh c-tests/coverage.sh
 
+# Instructions per operation, here and on the original.
+ops: stage
+	@sh benches/ops.sh '$(stage)'
+
 check-upstream: stage
 	@sh c-tests/upstream/run.sh '$(TALLOC_SRC)' '$(stage)'
 
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check soak coverage check-upstream clean
+.PHONY: all header install uninstall stage demo check soak coverage ops check-upstream clean

@@ -4,7 +4,8 @@
 //! for pools and caches, see `arena`.
 
 use crate::chunk::{
-    Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, SPECIAL,
+    Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, SHRUNK,
+    SPECIAL,
 };
 use crate::{arena, heap, memlimit, root, tree};
 use core::ffi::{c_char, c_int, c_void};
@@ -53,8 +54,28 @@ pub fn chunk(ctx: Option<Chunk>, size: usize) -> Option<Chunk> {
 }
 
 /// The same with a name, whose text stays the caller's.
-#[inline]
+#[inline(never)]
 pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chunk> {
+    let Some(parent) = ctx.filter(|_| size < MAX_SIZE) else {
+        return named_with_care(ctx, size, name);
+    };
+    // The straight way: a parent without a flag and under no limit; or a parent
+    // in a pool, and room in it.  Such a parent is not the null context, so its
+    // list is not shared.
+    if parent.is_just(0) && parent.home().is_null() {
+        let place = heap::take(HEADER + size)?;
+        // SAFETY: a block for that size.
+        return Some(unsafe { Chunk::emplace_below(parent, place, size, name, 0, null_mut()) });
+    }
+    if let Some((place, home)) = arena::carve_quickly(parent, size) {
+        // SAFETY: room for that size.
+        return Some(unsafe { Chunk::emplace_below(parent, place, size, name, MEMBER, home) });
+    }
+    named_with_care(ctx, size, name)
+}
+
+#[inline(never)]
+fn named_with_care(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chunk> {
     let c = chunk(ctx, size)?;
     c.set_name(name);
     Some(c)
@@ -82,17 +103,27 @@ pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
 
 #[inline]
 fn from_malloc(plan: Plan, account: memlimit::Nearest) -> Option<Chunk> {
-    let block = charged_malloc(account, plan.bytes())?;
+    let find = if plan.front == 0 {
+        heap::take
+    } else {
+        heap::malloc
+    };
+    let block = charged(account, plan.bytes(), find)?;
     // SAFETY: malloc's blocks are aligned to 16, and this one is large enough.
     Some(unsafe { emplace(block, plan, 0, memlimit::as_home(account)) })
 }
 
+/// A block that is charged to `account`.
 #[inline]
-fn charged_malloc(account: memlimit::Nearest, bytes: usize) -> Option<NonNull<u8>> {
+fn charged(
+    account: memlimit::Nearest,
+    bytes: usize,
+    find: impl FnOnce(usize) -> Option<NonNull<u8>>,
+) -> Option<NonNull<u8>> {
     if !memlimit::charge(account, bytes) {
         return None;
     }
-    let block = heap::malloc(bytes);
+    let block = find(bytes);
     if block.is_none() {
         memlimit::uncharge(account, bytes);
     }
@@ -148,6 +179,7 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     } else if size < old && old - size < KEPT {
         let account = memlimit::account_of(c);
         memlimit::uncharge(account, old - size);
+        c.set(SHRUNK);
         (c, account.is_some())
     } else {
         (reallocate(c, size)?, true)
@@ -159,6 +191,7 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     Some(new)
 }
 
+#[inline(never)]
 fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     let old = c.size();
     let account = memlimit::account_of(c);
@@ -168,16 +201,21 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     let new = if c.is_pinned() {
         // It may not move, and realloc cannot promise that: a smaller size
         // keeps the block.
-        (size < old).then_some(c)
+        (size < old).then(|| {
+            c.set(SHRUNK);
+            c
+        })
     } else if c.has(HELD) {
-        elsewhere(c, size, heap::malloc)
+        elsewhere(c, size, heap::take)
     } else {
         tree::moving(c, || {
             // SAFETY: a malloc'd block without a front (not a POOL), owned by
             // this chunk; `moving` mends the links to it.
             let block = unsafe { heap::realloc(c.start(), HEADER + size) }?;
             // SAFETY: realloc copied the header.
-            Some(unsafe { Chunk::moved_to(block) })
+            let new = unsafe { Chunk::moved_to(block) };
+            new.clear(SHRUNK);
+            Some(new)
         })
     };
     match new {
@@ -192,6 +230,7 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
 
 /// A pool member or cache object finds a new place: elsewhere in its pool, or
 /// from malloc.
+#[inline(never)]
 fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
     if c.is_pinned() {
         return None;
@@ -202,7 +241,7 @@ fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
         Some((place, _)) => Some(place),
         None => {
             in_pool = false;
-            charged_malloc(account, bytes)
+            charged(account, bytes, heap::take)
         }
     })?;
     if !in_pool {
@@ -230,7 +269,7 @@ fn elsewhere(
         }
     })?;
     // Who holds it holds the old place, which owns nothing any more.
-    new.clear(HELD);
+    new.clear(HELD | SHRUNK);
     c.clear(OWNER | SPECIAL);
     c.set_home(arena);
     release(c, c"talloc_realloc".as_ptr());
@@ -252,21 +291,50 @@ pub fn release(c: Chunk, location: *const c_char) {
     }
 }
 
+/// The straight way to free a chunk that `unlink` takes out of its list: one
+/// without a flag and under no limit, or one that is just a member of a pool that
+/// stays.  Otherwise false, and nothing is done.
+#[inline(always)]
+pub fn release_quickly(c: Chunk, location: *const c_char, unlink: impl FnOnce()) -> bool {
+    if FILL.load(Relaxed) != FILL_OFF {
+        return false;
+    }
+    let is_block = c.is_just(0);
+    if is_block {
+        if !c.home().is_null() {
+            return false;
+        }
+    } else if !c.is_just(MEMBER) || !arena::vacate_quickly(c) {
+        return false;
+    }
+    unlink();
+    if !location.is_null() {
+        c.set_name(location);
+    }
+    c.set(FREE);
+    if is_block {
+        // SAFETY: the block of a chunk that is gone.
+        unsafe { heap::give(c.start(), HEADER + c.size()) };
+    }
+    true
+}
+
 /// Gives the memory of a freed chunk back.
 pub fn give_back(c: Chunk) {
     if let Some(byte) = free_fill() {
         // SAFETY: the user memory of a chunk that is going.
         unsafe { libc::memset(c.user(), byte, c.size()) };
     }
-    // A block from malloc goes when nothing lies in it any more.
-    let whole = if c.has(POOL | MEMBER) {
-        arena::vacate(c)
-    } else {
-        Some(c)
-    };
-    if let Some(c) = whole {
+    if c.has(SHRUNK) {
+        // SAFETY: the block of a chunk that is gone, of no known class.
+        unsafe { heap::free(c.start()) };
+    } else if !c.has(POOL | MEMBER) {
+        // SAFETY: the block of a chunk that is gone.
+        unsafe { heap::give(c.start(), HEADER + c.size()) };
+    } else if let Some(pool) = arena::vacate(c) {
+        // A pool's block goes when nothing lies in it any more.
         // SAFETY: a malloc'd block, and nothing in it is alive.
-        unsafe { heap::free(c.start().sub(arena::front(c))) };
+        unsafe { heap::free(pool.start().sub(arena::front(pool))) };
     }
 }
 

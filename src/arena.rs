@@ -238,6 +238,28 @@ fn carve_from(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, 
     Some((NonNull::new(place)?, book.as_home()))
 }
 
+/// The same for a parent that is just a pool, or just a member of one, when no
+/// tool is watching.
+#[inline(always)]
+pub fn carve_quickly(parent: Chunk, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+    let book = if parent.is_just(MEMBER) {
+        Book(NonNull::new(parent.home().cast())?)
+    } else if parent.is_just(POOL) {
+        Book::of_pool(parent)
+    } else {
+        return None;
+    };
+    let arena = book!(book);
+    let bytes = round(HEADER + size);
+    if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes || tools::watch() {
+        return None;
+    }
+    let place = arena.next;
+    arena.next = place.wrapping_add(bytes);
+    arena.live += 1;
+    Some((NonNull::new(place)?, book.as_home()))
+}
+
 /// A free slot of a cache, with the user bytes it is for and what the `home` of
 /// the object is to be. `None` when this is no cache, or it is full.
 pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
@@ -364,6 +386,24 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
         c = book.chunk();
     }
     Some(c)
+}
+
+/// The same for a chunk that is just a member of a pool in which more is alive,
+/// when no tool is watching; else false, and nothing is done.
+#[inline(always)]
+pub fn vacate_quickly(c: Chunk) -> bool {
+    let book = Book::of_member(c);
+    let arena = book!(book);
+    if arena.kind != Kind::Pool || arena.live <= 1 || tools::watch() {
+        return false;
+    }
+    arena.live -= 1;
+    if arena.live == 1 && !book.chunk().has(FREE) {
+        arena.next = arena.start;
+    } else if c.start().wrapping_add(round(HEADER + c.size())) == arena.next {
+        arena.next = c.start();
+    }
+    true
 }
 
 /// One less is alive in the arena; how many are now.

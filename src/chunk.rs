@@ -20,7 +20,7 @@
 //! read it anew.
 
 use crate::fault::{self, MAGIC_BITS};
-use crate::tree::Links;
+use crate::tree::{self, Links};
 use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -50,8 +50,10 @@ pub const OWNER: Flag = 1 << 28;
 pub const HELD: Flag = 1 << 29;
 /// The null context or the autofree context: `root` has a pointer to it.
 pub const SPECIAL: Flag = 1 << 30;
+/// Its block is larger than its size says: it shrank in place.
+pub const SHRUNK: Flag = 1 << 31;
 
-const _: () = assert!((FREE | SPECIAL) & MAGIC_BITS == 0);
+const _: () = assert!((FREE | SHRUNK) & MAGIC_BITS == 0);
 
 /// Allocations of this size and more are refused.
 pub const MAX_SIZE: usize = 0x1000_0000;
@@ -196,6 +198,43 @@ impl Chunk {
     #[inline]
     pub fn is_live(self) -> bool {
         self.tag().load(Relaxed) & (MAGIC_BITS | FREE) == fault::magic_or_none()
+    }
+
+    /// Is it a live chunk with these flags and no others? Most have none, pool
+    /// members one.
+    #[inline]
+    pub fn is_just(self, flags: Flag) -> bool {
+        self.tag().load(Relaxed) == fault::magic_or_none() | flags
+    }
+
+    /// Writes the header of a chunk below `parent`, in a list that is not
+    /// shared. There has been a chunk before.
+    ///
+    /// # Safety
+    /// As for [`Chunk::emplace`].
+    #[inline]
+    pub unsafe fn emplace_below(
+        parent: Chunk,
+        place: NonNull<u8>,
+        size: usize,
+        name: *const c_char,
+        flags: Flag,
+        home: *mut c_void,
+    ) -> Chunk {
+        let header = place.cast::<Header>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            header.write(Header {
+                tag: AtomicU32::new(fault::magic_or_none() | flags),
+                size: size as u32,
+                links: tree::first_below(parent),
+                name,
+                hook: null_mut(),
+                home,
+            });
+        }
+        tree::now_first_below(parent, Chunk(header));
+        Chunk(header)
     }
 
     /// Reports that it does not.

@@ -15,7 +15,7 @@ use core::sync::atomic::{
 /// overrun of one byte is seen; the other bits are the flags of `chunk`.
 pub const MAGIC_BITS: u32 = 0x000F_FFFF;
 
-// No chunk exists while it holds this, which is more than magic.
+// No chunk exists while it holds this, which has no magic.
 const NO_MAGIC: u32 = 1 << 31;
 
 static MAGIC: AtomicU32 = AtomicU32::new(NO_MAGIC);

@@ -26,7 +26,7 @@
 //! | [`root`] | the null context, the autofree context, the lock |
 //! | [`chunk`] | the header: its offsets and flags; pointer <-> chunk |
 //! | [`fault`] | the magic; log and abort functions |
-//! | [`heap`] | malloc, realloc and free |
+//! | [`heap`] | malloc, realloc and free; the blocks a thread keeps |
 //!
 //! One owner for each invariant: only `tree` writes a link (the type of the
 //! links has private fields), only `chunk` knows a byte offset, only `heap` calls
@@ -39,7 +39,7 @@
 //! asks `string::copy`, which asks `alloc::chunk` for 5 bytes below it.  The
 //! parent is `ctx`, or the null context for NULL.  `arena::carve` is asked whether
 //! the parent is a pool or lies in one with room left.  If not,
-//! `memlimit::account_of` the parent is charged, and a block comes from malloc.
+//! `memlimit::account_of` the parent is charged, and a block comes from `heap`.
 //! `Chunk::emplace` writes the header, `tree::link` makes it the newest child.
 //! `string` copies the text and makes it the name.
 //!
@@ -69,8 +69,8 @@
 //! rule; what the magic can find out is a fault, the rest is undefined as in
 //! the original.
 
-// Without std there is no unwinder, no backtrace and no TLS in the library: a
-// tenth of the size.  Unit tests have it.
+// Without std there is no unwinder and no backtrace in the library: a fraction
+// of the size.  Unit tests have it.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![warn(rustdoc::broken_intra_doc_links)]

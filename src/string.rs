@@ -3,6 +3,7 @@
 use crate::alloc;
 use crate::chunk::{Chunk, MAX_SIZE};
 use core::ffi::c_char;
+use core::ptr::null;
 
 /// A chunk for a text of `length` bytes and its end, which is written, named
 /// by that text.
@@ -10,7 +11,7 @@ pub fn blank(ctx: Option<Chunk>, length: usize) -> Option<Chunk> {
     if length >= MAX_SIZE {
         return None;
     }
-    let c = alloc::chunk(ctx, length + 1)?;
+    let c = alloc::named(ctx, length + 1, null())?;
     let text: *mut c_char = c.user().cast();
     // SAFETY: the chunk has length + 1 bytes.
     unsafe { text.add(length).write(0) };

@@ -1,11 +1,15 @@
 /*
- * What memory tools are told: valgrind by client requests, AddressSanitizer by
+ * What Rust without std cannot say: a thread-local variable with a model of its
+ * own, and requests to memory tools.
+ *
+ * What memory tools are told: valgrind's memcheck by client requests, AddressSanitizer by
  * the functions of its runtime, if it is in the process.  Without a tool only
  * talloc_impl_tool() is ever called.
  *
  * A block from malloc is known to them anyway. They are told what happens inside
  * a pool or cache: where a member lies, and that it is gone.
  */
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +30,6 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end);
 
 /* Numbers of valgrind's interface, which are the same in all its versions. */
 enum {
-	RUNNING_ON_VALGRIND = 0x1001,
 	CREATE_MEMPOOL = 0x1303,
 	DESTROY_MEMPOOL = 0x1304,
 	MEMPOOL_ALLOC = 0x1305,
@@ -41,7 +44,7 @@ enum {
  * A sequence of instructions that does nothing, and that valgrind, which
  * translates all code, takes for a request.
  */
-static uintptr_t request(uintptr_t what, const void *a, uintptr_t b, uintptr_t c,
+__attribute__((noinline)) static uintptr_t request(uintptr_t what, const void *a, uintptr_t b, uintptr_t c,
 			 uintptr_t d)
 {
 	uintptr_t result = 0;
@@ -82,8 +85,11 @@ __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *pl
 /* Is one of them watching? */
 int talloc_impl_tool(void)
 {
+	char none = 0;
+
+	/* memcheck says -1 to this, valgrind's other tools nothing. */
 	return __asan_poison_memory_region != NULL ||
-	       request(RUNNING_ON_VALGRIND, NULL, 0, 0, 0) != 0;
+	       request(MAKE_DEFINED, &none, 0, 0, 0) != 0;
 }
 
 /* No access to size bytes. */
@@ -159,4 +165,60 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 		talloc_impl_show(from, (size_t)(to - from));
 	else
 		talloc_impl_hide(to, (size_t)(from - to));
+}
+
+/* ---- the cache of a thread, for heap.rs ---------------------------------- */
+
+void talloc_impl_cache_close(void *cache);
+void **talloc_impl_cache_slot(void);
+int talloc_impl_cache_keep(void *cache);
+
+/* NULL before the first block is freed, and once the thread ends. */
+__attribute__((visibility("hidden"), tls_model("initial-exec")))
+__thread void *talloc_impl_cache;
+
+/* Set when the thread ends: what it frees from then on is not kept. */
+__attribute__((tls_model("initial-exec"))) static __thread int thread_ends;
+
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static int has_key;
+
+void **talloc_impl_cache_slot(void)
+{
+	return &talloc_impl_cache;
+}
+
+static void close_cache(void *cache)
+{
+	talloc_impl_cache = NULL;
+	thread_ends = 1;
+	talloc_impl_cache_close(cache);
+}
+
+static void make_key(void)
+{
+	has_key = pthread_key_create(&key, close_cache) == 0;
+}
+
+/* 1 if the thread has this cache from now on, 0 if it may have none. */
+int talloc_impl_cache_keep(void *cache)
+{
+	if (thread_ends)
+		return 0;
+	pthread_once(&key_once, make_key);
+	if (!has_key || pthread_setspecific(key, cache) != 0)
+		return 0;
+	talloc_impl_cache = cache;
+	return 1;
+}
+
+/* After dlclose there is nobody to be called when a thread ends. */
+__attribute__((destructor)) static void library_goes(void)
+{
+	if (has_key) {
+		pthread_key_delete(key);
+		has_key = 0;
+		close_cache(talloc_impl_cache);
+	}
 }

@@ -6,11 +6,10 @@
 //! reaches a neighbour's header.
 
 use crate::chunk::{ALIGN, Chunk, HEADER, POOL};
-use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use crate::heap;
+use core::ffi::c_void;
 
 unsafe extern "C" {
-    fn talloc_impl_tool() -> c_int;
     fn talloc_impl_open(
         arena: *mut c_void,
         header: *mut c_void,
@@ -42,27 +41,10 @@ unsafe extern "C" {
     );
 }
 
-const UNKNOWN: u8 = 0;
-const NONE: u8 = 1;
-const SOME: u8 = 2;
-static WATCHED: AtomicU8 = AtomicU8::new(UNKNOWN);
-
 /// Is a tool watching?
 #[inline]
 pub fn watch() -> bool {
-    match WATCHED.load(Relaxed) {
-        NONE => false,
-        UNKNOWN => ask(),
-        _ => true,
-    }
-}
-
-#[cold]
-fn ask() -> bool {
-    // SAFETY: it only asks.
-    let watched = unsafe { talloc_impl_tool() } != 0;
-    WATCHED.store(if watched { SOME } else { NONE }, Relaxed);
-    watched
+    heap::is_watched()
 }
 
 /// Bytes to leave free behind a member.

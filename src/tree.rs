@@ -66,19 +66,53 @@ pub fn link(parent: Option<Chunk>, c: Chunk) {
     }
 }
 
+/// The links of a new child of `parent`, whose list is its thread's alone.
+#[inline]
+pub fn first_below(parent: Chunk) -> Links {
+    Links {
+        parent: Some(parent),
+        next: at!(parent).child,
+        prev: None,
+        child: None,
+    }
+}
+
+/// Completes that, once the header with those links is written.
+#[inline]
+pub fn now_first_below(parent: Chunk, c: Chunk) {
+    if let Some(next) = at!(c).next {
+        at!(next).prev = Some(c);
+    }
+    at!(parent).child = Some(c);
+}
+
+/// Takes `c` out of the list of `parent`, whose list is its thread's alone, and
+/// leaves its own links as they are.
+#[inline]
+pub fn leave_list_of(parent: Chunk, c: Chunk) {
+    let links = at!(c);
+    match links.prev {
+        Some(prev) => at!(prev).next = links.next,
+        None => at!(parent).child = links.next,
+    }
+    if let Some(next) = links.next {
+        at!(next).prev = links.prev;
+    }
+}
+
+/// The parent whose list `c` is in.
+#[inline]
+pub fn list_owner(c: Chunk) -> Option<Chunk> {
+    at!(c).parent
+}
+
 /// Takes `c` out of its parent's list.
 #[inline]
 pub fn unlink(c: Chunk) {
     if let Some(p) = at!(c).parent {
         let _lock = root::lock_links_of(p);
+        leave_list_of(p, c);
         let links = at!(c);
-        match links.prev {
-            Some(prev) => at!(prev).next = links.next,
-            None => at!(p).child = links.next,
-        }
-        if let Some(next) = links.next {
-            at!(next).prev = links.prev;
-        }
         links.parent = None;
         links.next = None;
         links.prev = None;
@@ -123,6 +157,7 @@ pub fn hide(c: Chunk) {
 }
 
 /// Is `c` the newest child that can be seen? True without a parent, too.
+#[inline]
 pub fn is_newest(c: Chunk) -> bool {
     let _lock = at!(c).parent.map(root::lock_links_of);
     let mut prev = at!(c).prev;

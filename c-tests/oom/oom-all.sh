@@ -10,7 +10,9 @@
 set -u
 LC_ALL=C.UTF-8
 TZ=UTC
-export LC_ALL TZ
+# Each failure has to reach malloc: no block is kept.
+TALLOC_THREAD_CACHE=0
+export LC_ALL TZ TALLOC_THREAD_CACHE
 
 if [ $# -lt 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
 	echo "usage: $0 STAGE_DIR [SECONDS]" >&2

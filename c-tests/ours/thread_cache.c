@@ -1,0 +1,197 @@
+/*
+ * The blocks that a thread keeps when they are freed: not too many, given back
+ * when it ends, none when told so, and a use after the free is still seen.
+ */
+#include "../test.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+#define BOUND (256 * 1024L)
+
+static long in_use(void)
+{
+	return (long)mallinfo2().uordblks;
+}
+
+static void make_and_free(int count, size_t size)
+{
+	void *top = talloc_new(NULL);
+	int i;
+
+	for (i = 0; i < count; i++)
+		talloc_size(top, size);
+	talloc_free(top);
+}
+
+static void *all_sizes(void *unused)
+{
+	size_t size;
+
+	(void)unused;
+	for (size = 0; size < 2000; size += 8)
+		make_and_free(100, size);
+	return NULL;
+}
+
+static void keeps_no_more_than_its_bound(void)
+{
+	long before = in_use();
+
+	make_and_free(100000, 48);
+	CHECK(in_use() - before <= BOUND);
+	all_sizes(NULL);
+	CHECK(in_use() - before <= BOUND);
+}
+
+/* A chunk that shrank in place has a larger block than it seems. */
+static void knows_how_large_blocks_are(void)
+{
+	void *top = talloc_new(NULL), *p[4000];
+	long before = in_use();
+	int i;
+
+	for (i = 0; i < 4000; i++)
+		p[i] = talloc_size(top, 1000);
+	for (i = 0; i < 4000; i++)
+		p[i] = talloc_realloc_size(top, p[i], 10);
+	talloc_free(top);
+	CHECK(in_use() - before <= BOUND);
+}
+
+static void gives_back_when_the_thread_ends(void)
+{
+	pthread_t thread;
+	long before;
+	int i;
+
+	/* what malloc and the thread library keep for ever */
+	pthread_create(&thread, NULL, all_sizes, NULL);
+	pthread_join(thread, NULL);
+	before = in_use();
+	for (i = 0; i < 10; i++) {
+		pthread_create(&thread, NULL, all_sizes, NULL);
+		pthread_join(thread, NULL);
+	}
+	CHECK(in_use() - before < 16 * 1024);
+}
+
+static void keeps_nothing(void)
+{
+	void *p = talloc_new(NULL); /* once, for what is made only once */
+	long before;
+
+	talloc_free(p);
+	before = in_use();
+	all_sizes(NULL);
+	printf("%ld\n", in_use() - before);
+}
+
+static void fills(void)
+{
+	char *p = talloc_size(NULL, 40), *q;
+
+	memset(p, 1, 40);
+	talloc_free(p);
+	q = talloc_size(NULL, 40);
+	printf("%s\n", q == p ? "kept" : "new");
+}
+
+static char **args;
+
+static void start_again(void)
+{
+	execv("/proc/self/exe", args);
+	exit(99);
+}
+
+static const char *with(const char *variable, const char *value, char *what)
+{
+	char *again[] = { "thread_cache", what, NULL };
+	struct outcome *o;
+
+	args = again;
+	setenv(variable, value, 1);
+	o = run_apart(start_again, false);
+	unsetenv(variable);
+	return o->out;
+}
+
+static void can_be_switched_off(void)
+{
+	CHECK_STR(with("TALLOC_THREAD_CACHE", "0", "keeps_nothing"), "0\n");
+	/* a program that wants freed memory filled wants to see it */
+	CHECK_STR(with("TALLOC_FREE_FILL", "0x5a", "keeps_nothing"), "0\n");
+	CHECK(atol(with("TALLOC_THREAD_CACHE", "4096", "keeps_nothing")) < 6000);
+	CHECK_STR(with("TALLOC_THREAD_CACHE", "4096", "fills"), "kept\n");
+}
+
+static char *gone;
+
+static void touch(void)
+{
+	talloc_set_log_stderr();
+	talloc_get_size(gone);
+}
+
+static void double_free(void)
+{
+	talloc_set_log_stderr();
+	talloc_free(gone);
+}
+
+static void sees_a_use_after_the_free(void)
+{
+	const char *reason = "Bad talloc magic value - access after free";
+	struct outcome *o;
+
+	gone = talloc_size(NULL, 48);
+	_talloc_free(gone, "here");
+	o = run_apart(touch, true);
+	CHECK_STR(o->reason, reason);
+	CHECK(strstr(o->out, "first free may be at here\n") != NULL);
+	o = run_apart(double_free, true);
+	CHECK_STR(o->reason, reason);
+	CHECK(strstr(o->out, "first free may be at here\n") != NULL);
+}
+
+static void survives_a_fork(void)
+{
+	pid_t pid;
+	int status;
+
+	make_and_free(1000, 48);
+	pid = fork();
+	if (pid == 0) {
+		all_sizes(NULL);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	CHECK_INT(status, 0);
+}
+
+int main(int argc, char **argv)
+{
+	alarm(60);
+	/* malloc keeps freed blocks too, and counts them as in use */
+	if (setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0", 0) == 0 &&
+	    getenv("TESTS_BEGAN") == NULL) {
+		setenv("TESTS_BEGAN", "1", 1);
+		execv("/proc/self/exe", argv);
+		return 99;
+	}
+	if (argc == 2) {
+		if (strcmp(argv[1], "fills") == 0)
+			fills();
+		else
+			keeps_nothing();
+		return 0;
+	}
+	RUN(keeps_no_more_than_its_bound);
+	RUN(knows_how_large_blocks_are);
+	RUN(gives_back_when_the_thread_ends);
+	RUN(can_be_switched_off);
+	RUN(sees_a_use_after_the_free);
+	RUN(survives_a_fork);
+	TEST_END();
+}
