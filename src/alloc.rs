@@ -62,16 +62,18 @@ pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chu
     // The straight way: a parent without a flag and under no limit; or a parent
     // in a pool, and room in it.  Such a parent is not the null context, so its
     // list is not shared.
-    if parent.is_just(0) && parent.home().is_null() {
-        let place = heap::take(HEADER + size)?;
-        // SAFETY: a block for that size.
-        return Some(unsafe { Chunk::emplace_below(parent, place, size, name, 0, null_mut()) });
-    }
-    if let Some((place, home)) = arena::carve_quickly(parent, size) {
-        // SAFETY: room for that size.
-        return Some(unsafe { Chunk::emplace_below(parent, place, size, name, MEMBER, home) });
-    }
-    named_with_care(ctx, size, name)
+    let (place, flags, home) = if parent.is_just(0) && parent.home().is_null() {
+        (heap::take(HEADER + size)?, 0, null_mut())
+    } else if let Some((place, home)) = arena::carve_quickly(parent, size) {
+        (place, MEMBER, home)
+    } else {
+        return named_with_care(ctx, size, name);
+    };
+    let links = tree::first_below(parent);
+    // SAFETY: a block, or room, for that size.
+    let c = unsafe { Chunk::emplace_quickly(place, size, name, flags, home, links) };
+    tree::now_first_below(parent, c);
+    Some(c)
 }
 
 #[inline(never)]

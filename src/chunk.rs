@@ -20,7 +20,7 @@
 //! read it anew.
 
 use crate::fault::{self, MAGIC_BITS};
-use crate::tree::{self, Links};
+use crate::tree::Links;
 use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -207,19 +207,18 @@ impl Chunk {
         self.tag().load(Relaxed) == fault::magic_or_none() | flags
     }
 
-    /// Writes the header of a chunk below `parent`, in a list that is not
-    /// shared. There has been a chunk before.
+    /// Writes a header, all of it. There has been a chunk before.
     ///
     /// # Safety
     /// As for [`Chunk::emplace`].
     #[inline]
-    pub unsafe fn emplace_below(
-        parent: Chunk,
+    pub unsafe fn emplace_quickly(
         place: NonNull<u8>,
         size: usize,
         name: *const c_char,
         flags: Flag,
         home: *mut c_void,
+        links: Links,
     ) -> Chunk {
         let header = place.cast::<Header>();
         // SAFETY: the caller's promise.
@@ -227,13 +226,12 @@ impl Chunk {
             header.write(Header {
                 tag: AtomicU32::new(fault::magic_or_none() | flags),
                 size: size as u32,
-                links: tree::first_below(parent),
+                links,
                 name,
                 hook: null_mut(),
                 home,
             });
         }
-        tree::now_first_below(parent, Chunk(header));
         Chunk(header)
     }
 
