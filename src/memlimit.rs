@@ -170,7 +170,12 @@ fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
         if let Some(a) = own(x) {
             let looped = up(to).any(|above| above == a);
             account!(a).above = to.filter(|_| !looped);
-            bytes += if looped { 0 } else { account!(a).used };
+            // Nor is `from` a part of itself.
+            bytes += if looped || from == Some(a) {
+                0
+            } else {
+                account!(a).used
+            };
             walk.skip_children();
             continue;
         }
@@ -197,10 +202,7 @@ fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
         Some(a) => account!(a).above,
         None => account_of(c),
     };
-    let mut to = new.and_then(account_of);
-    if to.is_some() && new.is_some_and(|new| becomes_a_loop(c, new)) {
-        to = None; // what is in a loop has nothing above it
-    }
+    let to = new.and_then(|new| account_below(new, c));
     if from == to {
         return;
     }
@@ -209,9 +211,19 @@ fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
     add(to, bytes);
 }
 
-/// Is `new` below `c`?
-fn becomes_a_loop(c: Chunk, new: Chunk) -> bool {
-    tree::any_child(c).is_some() && tree::list_owners(new).any(|above| above == c)
+/// The account that `c` is to belong to below `new`.
+fn account_below(new: Chunk, c: Chunk) -> Nearest {
+    let account = account_of(new);
+    if account.is_none() || tree::any_child(c).is_none() || !tree::is_in_list_below(c, new) {
+        return account;
+    }
+    // A loop: what is in it has nothing above it.
+    if tree::is_above(c, new) {
+        return None;
+    }
+    // None for callers, since it goes through a dying chunk that has no parent
+    // any more; then only owners on this side of that one count.
+    tree::ancestors(new).find_map(own)
 }
 
 /// `c` goes, with nothing below it any more: its bytes leave every account, and

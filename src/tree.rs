@@ -371,3 +371,8 @@ fn distinct(c: Chunk, up: fn(Chunk) -> Option<Chunk>) -> usize {
 pub fn is_above(above: Chunk, c: Chunk) -> bool {
     ancestors(c).any(|a| a == above)
 }
+
+/// The same along the lists.
+pub fn is_in_list_below(above: Chunk, c: Chunk) -> bool {
+    list_owners(c).any(|a| a == above)
+}

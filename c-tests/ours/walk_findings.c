@@ -75,6 +75,43 @@ static void member_leaves_its_limit(void)
 	CHECK_INT(talloc_free(x), 0);
 }
 
+static void *grandparent, *below_the_limit;
+
+static int steal_grandparent(void *ptr)
+{
+	(void)ptr;
+	talloc_steal(below_the_limit, grandparent);
+	return 0;
+}
+
+/*
+ * A chunk is stolen to below a limit that hangs below a dying chunk of its own,
+ * which has no parent any more: no loop, since that place moves away.
+ */
+static void limit_below_a_dying_chunk(void)
+{
+	void *dying, *limited, *last;
+	size_t bytes;
+	char want[64];
+
+	grandparent = node(NULL, "grandparent");
+	dying = node(grandparent, "dying");
+	node(grandparent, "newer");
+	limited = node(dying, "limited");
+	last = node(dying, "last");
+	talloc_increase_ref_count(limited);
+	CHECK_INT(talloc_set_memlimit(limited, 0), 0);
+	below_the_limit = node(limited, "below");
+	_talloc_set_destructor(last, steal_grandparent);
+	CHECK_INT(talloc_free(dying), 0);
+	CHECK(talloc_parent(limited) == NULL);
+	CHECK_STR(tree_of(limited), "limited{below{grandparent{newer}}}");
+	bytes = talloc_total_size(limited) + talloc_total_blocks(limited) * 64;
+	snprintf(want, sizeof(want), "cur_size = %zu bytes", bytes);
+	CHECK(strstr(text_of(talloc_report, limited), want) != NULL);
+	CHECK_INT(talloc_free(limited), 0);
+}
+
 static void *held;
 
 static int resize_held(void *ptr)
@@ -101,6 +138,7 @@ int main(void)
 	RUN(children_in_a_loop);
 	RUN(loop_leaves_its_limit);
 	RUN(member_leaves_its_limit);
+	RUN(limit_below_a_dying_chunk);
 	RUN(resized_while_children_go);
 	TEST_END();
 }
