@@ -63,6 +63,14 @@ if command -v valgrind >/dev/null 2>&1; then
 		[ $? -lt 99 ] && [ ! -s "$work/$name.vg" ]
 		report $? "valgrind: $source" "$work/$name.vg"
 	done
+	build walk c-tests/walk/walk.c "$stage/lib/libtalloc.so.2" || exit 1
+	for seed in 1 2 3 4 5 6 7 8 9; do # one of each profile
+		LD_LIBRARY_PATH=$stage/lib timeout 300 valgrind -q --error-exitcode=99 \
+			--child-silent-after-fork=yes --errors-for-leak-kinds=definite \
+			--log-file="$work/walk.vg" "$work/walk" $seed 300 >"$work/walk.out" 2>&1 &&
+			[ ! -s "$work/walk.vg" ]
+		report $? "valgrind: random walk $seed" "$work/walk.vg"
+	done
 	build bugs c-tests/tools/bugs.c "$stage/lib/libtalloc.so.2" || exit 1
 	for bug in $("$work/bugs" list 2>/dev/null || LD_LIBRARY_PATH=$stage/lib "$work/bugs" list); do
 		LD_LIBRARY_PATH=$stage/lib timeout 60 valgrind -q --error-exitcode=99 \
@@ -111,6 +119,14 @@ for source in $programs; do
 	timeout 300 "$work/$name" >"$work/$name.out" 2>"$work/$name.err"
 	! grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$work/$name.out" "$work/$name.err"
 	report $? "sanitizers, $how: $source" "$work/$name.err"
+done
+# shellcheck disable=SC2086
+build walk-asan c-tests/walk/walk.c "$library" $sanitize || exit 1
+for seed in 1 2 3 4 5 6 7 8 9; do
+	timeout 300 "$work/walk-asan" $seed 300 >"$work/walk.out" 2>"$work/walk.err"
+	status=$?
+	[ $status -eq 0 ] && ! grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$work/walk.err"
+	report $? "sanitizers, $how: random walk $seed" "$work/walk.err"
 done
 # shellcheck disable=SC2086
 build bugs-asan c-tests/tools/bugs.c "$library" $sanitize || exit 1
