@@ -6,7 +6,7 @@
 //! when the last child is gone:
 //!
 //! ```text
-//!   begin(c): refused?  --yes--> stays, or gets a new owner (hand_over)
+//!   begin(c): refused?  --yes--> stays, or gets a new owner (step_into)
 //!       | no: DYING
 //!   each child: begin(child) ... finish(child)
 //!       | none left
@@ -25,12 +25,16 @@ use crate::{alloc, memlimit, parent, reference, tree};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 
-/// Nothing to ask and nothing below: most chunks, when they are freed.
+/// Frees a chunk that has nothing to be asked and nothing below; false for others.
 #[inline]
-fn is_plain(c: Chunk) -> bool {
-    !c.has(REFERENCED | HANDLE | DYING | RUNNING)
+fn plainly(c: Chunk, location: *const c_char) -> bool {
+    let plain = !c.has(REFERENCED | HANDLE | DYING | RUNNING)
         && c.hook().is_null()
-        && tree::any_child(c).is_none()
+        && tree::any_child(c).is_none();
+    if plain {
+        remove(c, location);
+    }
+    plain
 }
 
 /// The straight way: nothing to ask, nothing below, in a list that is not shared,
@@ -90,8 +94,7 @@ fn with_care(c: Chunk, location: *const c_char) -> c_int {
 /// The same without regard to a second parent: a reference goes before `c` does.
 #[inline]
 pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
-    if is_plain(c) {
-        remove(c, location);
+    if plainly(c, location) {
         return 0;
     }
     with_all_below(c, location)
@@ -174,10 +177,10 @@ fn free_below(top: Chunk, location: *const c_char) {
             return; // only a held `top`: a destructor has freed it
         }
         if let Some(child) = tree::next_to_free(cur) {
-            if quickly(child, location) {
-            } else if is_plain(child) {
-                remove(child, location);
-            } else if child.has(HANDLE) {
+            if quickly(child, location) || plainly(child, location) {
+                continue;
+            }
+            if child.has(HANDLE) {
                 reference::drop_handle(child, location);
             } else if step_into(cur, child, location) {
                 cur = child;
