@@ -226,15 +226,21 @@ fn carve_from(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, 
     } else {
         Book::of_member(parent)
     };
+    let (place, home) = cut(book, footprint(front + HEADER + size))?;
+    tools::member(home, place.as_ptr(), front, size);
+    Some((place, home))
+}
+
+/// Cuts `bytes` bytes off the free room of a pool.
+#[inline(always)]
+fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     let arena = book!(book);
-    let bytes = footprint(front + HEADER + size);
     if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
         return None;
     }
     let place = arena.next;
     arena.next = place.wrapping_add(bytes);
     arena.live += 1;
-    tools::member(book.as_home(), place, front, size);
     Some((NonNull::new(place)?, book.as_home()))
 }
 
@@ -249,15 +255,10 @@ pub fn carve_quickly(parent: Chunk, size: usize) -> Option<(NonNull<u8>, *mut c_
     } else {
         return None;
     };
-    let arena = book!(book);
-    let bytes = round(HEADER + size);
-    if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes || tools::watch() {
+    if tools::watch() {
         return None;
     }
-    let place = arena.next;
-    arena.next = place.wrapping_add(bytes);
-    arena.live += 1;
-    Some((NonNull::new(place)?, book.as_home()))
+    cut(book, round(HEADER + size))
 }
 
 /// A free slot of a cache, with the user bytes it is for and what the `home` of
