@@ -11,11 +11,11 @@
 
 #![allow(clippy::missing_safety_doc)]
 
-use crate::chunk::{Chunk, MAX_SIZE, user_of};
+use crate::chunk::{Chunk, MAX_SIZE, MEMBER, user_of};
 use crate::root::or_null_context;
 use crate::string::At;
 use crate::{
-    alloc, cache, fault, free, global, memlimit, name, pool, reference, report, string, tree,
+    alloc, cache, fault, free, global, key, memlimit, name, pool, reference, report, string, tree,
 };
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr::{null, null_mut};
@@ -82,7 +82,7 @@ pub extern "C" fn talloc_version_minor() -> c_int {
 /// protection it gives. Another process has another one.
 #[unsafe(no_mangle)]
 pub extern "C" fn talloc_test_get_magic() -> c_int {
-    fault::magic() as c_int
+    key::public() as c_int
 }
 
 /// Allocates memory without a name.
@@ -92,8 +92,8 @@ pub extern "C" fn talloc_test_get_magic() -> c_int {
 /// @return      memory aligned to 16, NULL without memory or for 256 MiB and more
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc(ctx: *const c_void, size: usize) -> *mut c_void {
-    let ctx = context!(ctx, null_mut());
-    user_of(alloc::chunk(ctx, size))
+    // SAFETY: the module's rule.
+    unsafe { alloc::new_user(ctx, size, null()) }
 }
 
 /// Makes a top-level context with a formatted name.
@@ -117,6 +117,28 @@ pub unsafe extern "C" fn talloc_init(fmt: *const c_char, args: ...) -> *mut c_vo
 /// @return          0 if the chunk is gone, -1 if it is not, or NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_free(ptr: *mut c_void, location: *const c_char) -> c_int {
+    // SAFETY: the module's rule.
+    match unsafe { Chunk::plain(ptr) } {
+        Some(c) => free::plain(c, location),
+        // SAFETY: as here.
+        None => unsafe { free_less_straight(ptr, location) },
+    }
+}
+
+#[inline(never)]
+unsafe fn free_less_straight(ptr: *mut c_void, location: *const c_char) -> c_int {
+    if !ptr.is_null() {
+        let c = Chunk::before(ptr);
+        if c.is_just(MEMBER) {
+            return free::member(c, location);
+        }
+    }
+    // SAFETY: as here.
+    unsafe { free_with_care(ptr, location) }
+}
+
+#[inline(never)]
+unsafe fn free_with_care(ptr: *mut c_void, location: *const c_char) -> c_int {
     if ptr.is_null() {
         return -1;
     }
@@ -257,8 +279,8 @@ pub unsafe extern "C" fn talloc_named_const(
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
-    let ctx = context!(ctx, null_mut());
-    user_of(alloc::named(ctx, size, name))
+    // SAFETY: the module's rule.
+    unsafe { alloc::new_user(ctx, size, name) }
 }
 
 /// Allocates memory filled with zeros. Call it as talloc_zero(ctx, type) or
@@ -274,10 +296,11 @@ pub unsafe extern "C" fn _talloc_zero(
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
-    let ctx = context!(ctx, null_mut());
-    let c = alloc::named(ctx, size, name);
+    // SAFETY: the module's rule.
+    let c = unsafe { alloc::new(ctx, size, name) };
     if let Some(c) = c {
-        zero(c, 0);
+        // SAFETY: a fresh chunk of that size.
+        unsafe { c.user().cast::<u8>().write_bytes(0, size) };
     }
     user_of(c)
 }
@@ -372,8 +395,8 @@ pub unsafe extern "C" fn _talloc_memdup(
     if p.is_null() && size > 0 {
         return null_mut();
     }
-    let ctx = context!(ctx, null_mut());
-    let c = alloc::named(ctx, size, name);
+    // SAFETY: the module's rule.
+    let c = unsafe { alloc::new(ctx, size, name) };
     if let Some(c) = c
         && size > 0
     {
@@ -501,6 +524,10 @@ pub unsafe extern "C" fn talloc_pool_cache(
 ///               cache, or has no object left
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_cache(cache: *const c_void) -> *mut c_void {
+    // SAFETY: the module's rule.
+    if let Some(c) = unsafe { cache::object_straight(cache) } {
+        return c.user();
+    }
     if cache.is_null() {
         return null_mut();
     }
@@ -513,14 +540,12 @@ pub unsafe extern "C" fn talloc_cache(cache: *const c_void) -> *mut c_void {
 /// @return       the object; NULL as for talloc_cache()
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_cache_zero(cache: *const c_void) -> *mut c_void {
-    if cache.is_null() {
-        return null_mut();
+    // SAFETY: the module's rule.
+    let object = unsafe { talloc_cache(cache) };
+    if !object.is_null() {
+        zero(Chunk::before(object), 0);
     }
-    let c = cache::object(chunk!(cache, null_mut()));
-    if let Some(c) = c {
-        zero(c, 0);
-    }
-    user_of(c)
+    object
 }
 
 /// Adds a reference that belongs to no context: talloc_reference(NULL, ptr).
@@ -685,8 +710,11 @@ pub unsafe extern "C" fn _talloc_array(
     count: c_uint,
     name: *const c_char,
 ) -> *mut c_void {
-    let ctx = context!(ctx, null_mut());
-    user_of(array_size(el_size, count).and_then(|size| alloc::named(ctx, size, name)))
+    match array_size(el_size, count) {
+        // SAFETY: the module's rule.
+        Some(size) => unsafe { alloc::new_user(ctx, size, name) },
+        None => null_mut(),
+    }
 }
 
 /// Allocates an array filled with zeros. Call it as
@@ -788,7 +816,14 @@ pub unsafe extern "C" fn _talloc_realloc(
         // SAFETY: the module's rule.
         return unsafe { talloc_named_const(ctx, size, name) };
     }
-    user_of(alloc::resize(chunk!(ptr, null_mut()), size, name))
+    // SAFETY: the module's rule.
+    match unsafe { alloc::grow_straight(ptr, |_| size) } {
+        Some(c) => {
+            c.set_name(name);
+            c.user()
+        }
+        None => user_of(alloc::resize(chunk!(ptr, null_mut()), size, name)),
+    }
 }
 
 /// talloc_realloc_size() as a function, for those who want a pointer to one.
@@ -809,8 +844,8 @@ pub unsafe extern "C" fn talloc_realloc_fn(
 }
 
 /// Copies a text, `length` bytes of it.
+#[inline(always)]
 unsafe fn copy_text(ctx: *const c_void, text: *const c_char, length: usize) -> *mut c_char {
-    let ctx = context!(ctx, null_mut());
     // SAFETY: the text has that many bytes, says the caller.
     user_of(unsafe { string::copy(ctx, text, length) }).cast()
 }
@@ -820,6 +855,12 @@ unsafe fn append(s: *mut c_char, at: At, text: *const c_char, length: usize) -> 
     if s.is_null() {
         // SAFETY: as here.
         return unsafe { copy_text(null(), text, length) };
+    }
+    if at == At::EndOfBuffer
+        // SAFETY: as here.
+        && let Some(c) = unsafe { string::append_straight(s, text, length) }
+    {
+        return c.user().cast();
     }
     let c = chunk!(s, null_mut());
     // SAFETY: s is a C string, and text has that many bytes, say the callers.

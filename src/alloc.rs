@@ -4,12 +4,13 @@
 //! for pools and caches, see `arena`.
 
 use crate::chunk::{
-    Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, SHRUNK,
-    SPECIAL,
+    Blank, Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED,
+    ROOMY, SPECIAL, user_of,
 };
-use crate::{arena, heap, memlimit, root, tree};
+use crate::tree::{Among, Links};
+use crate::{arena, fault, heap, key, memlimit, root, tree};
 use core::ffi::{c_char, c_int, c_void};
-use core::ptr::{NonNull, null_mut};
+use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 // ---- coming to be ---------------------------------------------------------
@@ -43,47 +44,197 @@ impl Plan {
     }
 }
 
-/// A chunk without a name, newest child of `ctx` or of the null context.
-/// `None` when the size is refused, memory is short or a limit is reached.
-#[inline]
-pub fn chunk(ctx: Option<Chunk>, size: usize) -> Option<Chunk> {
-    if size >= MAX_SIZE {
+/// What a caller of `talloc.h` wants: the user's pointer to a chunk below its context
+/// `ctx`, NULL for none.  NULL also when that turns out to be no chunk.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match Chunk::plain(ctx) {
+            Some(parent) => match straight(parent, size, name) {
+                Some(c) => c.user(),
+                None => new_block(ctx, size, name),
+            },
+            None => new_in_pool(ctx, size, name),
+        }
+    }
+}
+
+/// The same as a chunk.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn new(ctx: *const c_void, size: usize, name: *const c_char) -> Option<Chunk> {
+    // SAFETY: the caller's promise.
+    let user = unsafe { new_user(ctx, size, name) };
+    (!user.is_null()).then(|| Chunk::before(user))
+}
+
+/// The straight way: a parent without a flag and under no limit, and a block that
+/// is kept.  `None` does not mean that there is no memory: that is for [`new_block`]
+/// to find out.
+#[inline(always)]
+fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
+    if !parent.home().is_null() {
         return None;
     }
-    planned(ctx, Plan::of(size))
+    let kept = heap::kept(HEADER + size)?;
+    // SAFETY: the block of a chunk once.
+    let blank = unsafe { Blank::at(kept.block()) };
+    if !blank.is_dead() {
+        return None;
+    }
+    let links = tree::first_below(parent, Among::Plain)?;
+    kept.take();
+    // SAFETY: a block for that size; and there is a parent.
+    Some(unsafe { below(parent, blank, size, name, 0, null_mut(), links) })
 }
 
-/// The same with a name, whose text stays the caller's.
+/// The straight way for a parent in a pool with room in it.
 #[inline(never)]
-pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chunk> {
-    let Some(parent) = ctx.filter(|_| size < MAX_SIZE) else {
-        return named_with_care(ctx, size, name);
-    };
-    // The straight way: a parent without a flag and under no limit; or a parent
-    // in a pool, and room in it.  Such a parent is not the null context, so its
-    // list is not shared.
-    let (place, flags, home) = if parent.is_just(0) && parent.home().is_null() {
-        (heap::take(HEADER + size)?, 0, null_mut())
-    } else if let Some((place, home)) = arena::carve_quickly(parent, size) {
-        (place, MEMBER, home)
+unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if !ctx.is_null() && size < MAX_SIZE {
+        let parent = Chunk::before(ctx);
+        if let Some(arena) = arena::of_parent(parent)
+            && let Some(links) = tree::first_below(parent, Among::Common)
+            && let Some((place, home)) = arena.carve_quickly(size)
+        {
+            // SAFETY: room for that size; and there is a parent.
+            return unsafe { below(parent, Blank::at(place), size, name, MEMBER, home, links) }
+                .user();
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { new_block(ctx, size, name) }
+}
+
+/// Nearly as straight: a parent under a limit, or a fresh block.
+#[inline(never)]
+unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if !ctx.is_null() && size < MAX_SIZE {
+        let parent = Chunk::before(ctx);
+        if let Some(links) = links_below_block(parent) {
+            // SAFETY: there is a parent, and these are the links below it.
+            return user_of(unsafe { block_below(parent, size, name, 0, links) });
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { new_with_care(ctx, size, name) }
+}
+
+/// The links of a new child of a parent that is a block, perhaps with a limit of its
+/// own, and not the null context.
+#[inline(always)]
+fn links_below_block(parent: Chunk) -> Option<Links> {
+    let added = parent.added();
+    if added == 0 || added == key::flags(OWNER) {
+        tree::first_below(parent, Among::Common)
     } else {
-        return named_with_care(ctx, size, name);
-    };
-    let links = tree::first_below(parent);
-    // SAFETY: a block, or room, for that size.
-    let c = unsafe { Chunk::emplace_quickly(place, size, name, flags, home, links) };
-    tree::now_first_below(parent, c);
-    Some(c)
+        None
+    }
 }
 
-#[inline(never)]
-fn named_with_care(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chunk> {
-    let c = chunk(ctx, size)?;
+/// # Safety
+/// `links` are those for a new child of `parent`.
+#[inline(always)]
+unsafe fn block_below(
+    parent: Chunk,
+    size: usize,
+    name: *const c_char,
+    flags: Flag,
+    links: Links,
+) -> Option<Chunk> {
+    let home = parent.home();
+    let block = charged(memlimit::of_home(home), HEADER + size, block)?;
+    // SAFETY: a block for that size; and there is a parent.
+    Some(unsafe { below(parent, Blank::at(block), size, name, flags, home, links) })
+}
+
+/// A chunk of our own, with these flags.
+pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag) -> Option<Chunk> {
+    if let Some(parent) = ctx
+        && let Some(links) = links_below_block(parent)
+    {
+        // SAFETY: there is a parent, and these are the links below it.
+        return unsafe { block_below(parent, size, name, flags, links) };
+    }
+    let plan = Plan {
+        flags,
+        ..Plan::of(size)
+    };
+    let c = planned(ctx, plan)?;
     c.set_name(name);
     Some(c)
 }
 
-/// As [`chunk`], for the plans of pools, caches and handles. The caller has
+#[inline(never)]
+unsafe fn new_with_care(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    let parent = if ctx.is_null() {
+        None
+    } else {
+        // SAFETY: the caller's promise.
+        match unsafe { Chunk::checked(ctx) } {
+            None => return null_mut(),
+            parent => parent,
+        }
+    };
+    user_of(named(parent, size, name))
+}
+
+/// A named chunk, newest child of `ctx` or of the null context.  The text of the name
+/// stays the caller's. `None` when the size is refused, memory is short or a limit
+/// is reached.
+pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chunk> {
+    if size >= MAX_SIZE {
+        return None;
+    }
+    let c = planned(ctx, Plan::of(size))?;
+    c.set_name(name);
+    Some(c)
+}
+
+/// A chunk in a place with these links, which are those for a new child of `parent`.
+///
+/// # Safety
+/// There is room for a header and `size` bytes, and it is nobody's.
+#[inline(always)]
+pub unsafe fn below(
+    parent: Chunk,
+    blank: Blank,
+    size: usize,
+    name: *const c_char,
+    flags: Flag,
+    home: *mut c_void,
+    links: Links,
+) -> Chunk {
+    // SAFETY: the caller's promise; `parent` is a chunk already.
+    let c = unsafe { Chunk::emplace(blank, size, name, flags, home, links) };
+    tree::now_first_below(parent, c);
+    c
+}
+
+/// A block, kept or fresh.
+#[inline]
+fn block(bytes: usize) -> Option<NonNull<u8>> {
+    if let Some(kept) = heap::kept(bytes) {
+        let block = kept.block();
+        // SAFETY: the block of a chunk once.
+        if unsafe { Blank::at(block) }.is_dead() {
+            kept.take();
+            return Some(block);
+        }
+        // Somebody wrote to it after the free.
+        kept.forget();
+        fault::report(c"Bad talloc magic value - unknown value");
+    }
+    heap::take_large(bytes).or_else(|| heap::malloc_for(bytes))
+}
+
+/// As [`named`], for the plans of pools, caches and handles. The caller has
 /// checked that the plan is below [`MAX_SIZE`] or little above it.
 #[inline]
 pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
@@ -105,11 +256,7 @@ pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
 
 #[inline]
 fn from_malloc(plan: Plan, account: memlimit::Nearest) -> Option<Chunk> {
-    let find = if plan.front == 0 {
-        heap::take
-    } else {
-        heap::malloc
-    };
+    let find = if plan.front == 0 { block } else { heap::malloc };
     let block = charged(account, plan.bytes(), find)?;
     // SAFETY: malloc's blocks are aligned to 16, and this one is large enough.
     Some(unsafe { emplace(block, plan, 0, memlimit::as_home(account)) })
@@ -136,8 +283,19 @@ fn charged(
 /// `block` is aligned, has `plan.bytes()` bytes and is nobody's.
 #[inline]
 unsafe fn emplace(block: NonNull<u8>, plan: Plan, flags: Flag, home: *mut c_void) -> Chunk {
+    key::ready();
     // SAFETY: `front` lies within the block.
-    unsafe { Chunk::emplace(block.add(plan.front), plan.size, plan.flags | flags, home) }
+    unsafe {
+        let place = Blank::at(block.add(plan.front));
+        Chunk::emplace(
+            place,
+            plan.size,
+            null(),
+            plan.flags | flags,
+            home,
+            Links::NONE,
+        )
+    }
 }
 
 /// A chunk in a place that is room of an arena already, below `parent`.
@@ -161,10 +319,40 @@ pub unsafe fn in_room(
 /// Shrinking by less than this keeps a malloc'd block as it is.
 const KEPT: usize = 1024;
 
+/// The straight way to give a chunk a larger size: one that may grow where it is,
+/// under no limit. Else `None`, and nothing is done.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn grow_straight(user: *mut c_void, size: impl FnOnce(usize) -> usize) -> Option<Chunk> {
+    if user.is_null() {
+        return None;
+    }
+    let c = Chunk::before(user);
+    if !c.is_just(ROOMY) || !c.home().is_null() {
+        return None;
+    }
+    let size = size(c.size());
+    if size <= c.size() || size >= MAX_SIZE || !fits(c, size) {
+        return None;
+    }
+    c.set_size(size);
+    Some(c)
+}
+
+/// Is its block large enough for so many user bytes?
+#[inline]
+fn fits(c: Chunk, size: usize) -> bool {
+    // SAFETY: the block of a chunk that has one of its own.
+    HEADER + size <= unsafe { heap::usable(c.start()) }
+}
+
 /// Gives `c` the size `size`.  A chunk that grew or moved also gets the name
 /// `name`; one that stayed in its place in a pool does not, nor one that shrank
 /// a little without a limit.  `None` leaves everything as it was: too large, referenced, a pool,
 /// no memory, a limit, or a move that a running free does not allow.
+#[inline(never)]
 pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     if size >= MAX_SIZE || c.has(REFERENCED | POOL | HANDLE) {
         return None;
@@ -181,7 +369,7 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     } else if size < old && old - size < KEPT {
         let account = memlimit::account_of(c);
         memlimit::uncharge(account, old - size);
-        c.set(SHRUNK);
+        c.set(ROOMY);
         (c, account.is_some())
     } else {
         (reallocate(c, size)?, true)
@@ -200,23 +388,30 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     if size > old && !memlimit::charge(account, size - old) {
         return None;
     }
-    let new = if c.is_pinned() {
+    let new = if size > old && c.has(ROOMY) && fits(c, size) {
+        Some(c)
+    } else if c.is_pinned() {
         // It may not move, and realloc cannot promise that: a smaller size
         // keeps the block.
         (size < old).then(|| {
-            c.set(SHRUNK);
+            c.set(ROOMY);
             c
         })
     } else if c.has(HELD) {
-        elsewhere(c, size, heap::take)
+        elsewhere(c, size, block)
     } else {
         tree::moving(c, || {
+            let bytes = HEADER + size;
+            let room = if size > old { roomy(bytes) } else { bytes };
             // SAFETY: a malloc'd block without a front (not a POOL), owned by
             // this chunk; `moving` mends the links to it.
-            let block = unsafe { heap::realloc(c.start(), HEADER + size) }?;
+            let block = unsafe { heap::realloc(c.start(), room) }?;
             // SAFETY: realloc copied the header.
-            let new = unsafe { Chunk::moved_to(block) };
-            new.clear(SHRUNK);
+            let new = unsafe { Chunk::moved_to(block, c) };
+            new.clear(ROOMY);
+            if room > bytes {
+                new.set(ROOMY);
+            }
             Some(new)
         })
     };
@@ -228,6 +423,15 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     let new = new?;
     root::moved(c, new);
     Some(new)
+}
+
+/// What to ask for when a block grows: what grows once often grows again.
+fn roomy(bytes: usize) -> usize {
+    if heap::is_watched() {
+        bytes
+    } else {
+        bytes + bytes / 8
+    }
 }
 
 /// A pool member or cache object finds a new place: elsewhere in its pool, or
@@ -243,7 +447,7 @@ fn move_member(c: Chunk, size: usize) -> Option<Chunk> {
         Some((place, _)) => Some(place),
         None => {
             in_pool = false;
-            charged(account, bytes, heap::take)
+            charged(account, bytes, block)
         }
     })?;
     if !in_pool {
@@ -267,11 +471,11 @@ fn elsewhere(
         // SAFETY: both places hold `keep` bytes, and do not overlap.
         unsafe {
             place.as_ptr().copy_from_nonoverlapping(c.start(), keep);
-            Some(Chunk::moved_to(place))
+            Some(Chunk::moved_to(place, c))
         }
     })?;
     // Who holds it holds the old place, which owns nothing any more.
-    new.clear(HELD | SHRUNK);
+    new.clear(HELD | ROOMY);
     c.clear(OWNER | SPECIAL);
     c.set_home(arena);
     release(c, c"talloc_realloc".as_ptr());
@@ -284,41 +488,132 @@ fn elsewhere(
 /// header says where, as far as it can still be read afterwards.  The memory of
 /// a held chunk goes when it is held no more.
 pub fn release(c: Chunk, location: *const c_char) {
-    if !location.is_null() {
-        c.set_name(location);
-    }
+    leave_word(c, location);
     c.set(FREE);
     if !c.has(HELD) {
         give_back(c);
     }
 }
 
-/// The straight way to free a chunk that `unlink` takes out of its list: one
-/// without a flag and under no limit, or one that is just a member of a pool that
-/// stays.  Otherwise false, and nothing is done.
+/// The straight way to free a chunk that is no chunk's parent, and to take it out
+/// of its list: a block of its own without a flag and under no limit, among others
+/// without a flag, for which the thread has room.  If it is another, nothing is done,
+/// and the answer is false.
 #[inline(always)]
-pub fn release_quickly(c: Chunk, location: *const c_char, unlink: impl FnOnce()) -> bool {
-    if FILL.load(Relaxed) != FILL_OFF {
+pub fn release_straight(c: Chunk, location: *const c_char) -> bool {
+    debug_assert!(c.is_just(0));
+    if !c.home().is_null() {
         return false;
     }
-    let is_block = c.is_just(0);
-    if is_block {
-        if !c.home().is_null() {
-            return false;
+    let Some(exit) = tree::exit(c, Among::Plain) else {
+        return false;
+    };
+    let Some(shelf) = heap::shelf(HEADER + c.size()) else {
+        return false;
+    };
+    exit.take();
+    leave_word(c, location);
+    c.set_freed(0);
+    // SAFETY: the block of a chunk that is gone, for that size.
+    unsafe { shelf.keep(c.start()) };
+    true
+}
+
+/// The same for one that is just a member of a pool in which more is alive.
+#[inline(always)]
+pub fn release_member(c: Chunk, location: *const c_char) -> bool {
+    debug_assert!(c.is_just(MEMBER));
+    if fills() || !arena::can_vacate_quickly(c) {
+        return false;
+    }
+    let Some(exit) = tree::exit(c, Among::Common) else {
+        return false;
+    };
+    exit.take();
+    leave_word(c, location);
+    c.set_freed(MEMBER);
+    arena::vacate_quickly(c);
+    true
+}
+
+/// The same for one or the other, or one that grew. `added` is what its flags add to
+/// its tag.
+#[inline(always)]
+pub fn release_quickly(c: Chunk, added: u32, location: *const c_char) -> bool {
+    if fills() || !goes_quickly(c, added) {
+        return false;
+    }
+    let Some(exit) = tree::exit(c, Among::Common) else {
+        return false;
+    };
+    exit.take();
+    hand_back(c, added, location);
+    true
+}
+
+/// The same for one that is just a handle.
+#[inline]
+pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
+    if !c.is_just(HANDLE) || fills() {
+        return false;
+    }
+    let Some(exit) = tree::exit(c, Among::Common) else {
+        return false;
+    };
+    exit.take();
+    hand_back(c, key::flags(HANDLE), location);
+    true
+}
+
+/// The same for one whose list goes, so that it need not be taken out.  The caller
+/// has asked [`fills`].
+#[inline(always)]
+pub fn release_from_list(c: Chunk, location: *const c_char) -> bool {
+    let added = c.added();
+    if !goes_quickly(c, added) {
+        return false;
+    }
+    hand_back(c, added, location);
+    true
+}
+
+#[inline(always)]
+fn goes_quickly(c: Chunk, added: u32) -> bool {
+    added == 0
+        || added == key::flags(MEMBER) && arena::can_vacate_quickly(c)
+        || added == key::flags(ROOMY)
+}
+
+#[inline(always)]
+fn hand_back(c: Chunk, added: u32, location: *const c_char) {
+    leave_word(c, location);
+    if added == key::flags(MEMBER) {
+        c.set_freed(MEMBER);
+        arena::vacate_quickly(c);
+        return;
+    }
+    memlimit::uncharge(memlimit::of_home(c.home()), HEADER + c.size());
+    // SAFETY: the block of a chunk that is gone.
+    unsafe {
+        if added == 0 {
+            c.set_freed(0);
+        } else {
+            c.set_just(FREE);
         }
-    } else if !c.is_just(MEMBER) || !arena::vacate_quickly(c) {
-        return false;
+        if added == key::flags(ROOMY) {
+            heap::give_slowly(c.start());
+        } else {
+            heap::give(c.start(), HEADER + c.size());
+        }
     }
-    unlink();
+}
+
+/// Says in the header where it was freed.
+#[inline(always)]
+fn leave_word(c: Chunk, location: *const c_char) {
     if !location.is_null() {
         c.set_name(location);
     }
-    c.set(FREE);
-    if is_block {
-        // SAFETY: the block of a chunk that is gone.
-        unsafe { heap::give(c.start(), HEADER + c.size()) };
-    }
-    true
 }
 
 /// Gives the memory of a freed chunk back.
@@ -327,12 +622,17 @@ pub fn give_back(c: Chunk) {
         // SAFETY: the user memory of a chunk that is going.
         unsafe { libc::memset(c.user(), byte, c.size()) };
     }
-    if c.has(SHRUNK) {
-        // SAFETY: the block of a chunk that is gone, of no known class.
-        unsafe { heap::free(c.start()) };
-    } else if !c.has(POOL | MEMBER) {
+    if !c.has(POOL | MEMBER) {
+        let is_roomy = c.has(ROOMY);
+        c.set_just(FREE);
         // SAFETY: the block of a chunk that is gone.
-        unsafe { heap::give(c.start(), HEADER + c.size()) };
+        unsafe {
+            if is_roomy {
+                heap::give_slowly(c.start());
+            } else {
+                heap::give(c.start(), HEADER + c.size());
+            }
+        }
     } else if let Some(pool) = arena::vacate(c) {
         // A pool's block goes when nothing lies in it any more.
         // SAFETY: a malloc'd block, and nothing in it is alive.
@@ -345,6 +645,12 @@ pub fn give_back(c: Chunk) {
 const FILL_UNREAD: u32 = u32::MAX;
 const FILL_OFF: u32 = 256;
 static FILL: AtomicU32 = AtomicU32::new(FILL_UNREAD);
+
+/// May it be that freed memory is to be filled?
+#[inline(always)]
+pub fn fills() -> bool {
+    FILL.load(Relaxed) != FILL_OFF
+}
 
 /// The byte that freed user memory is filled with, if any.
 #[inline]

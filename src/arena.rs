@@ -16,9 +16,9 @@
 
 use crate::bitmap;
 use crate::chunk::{ALIGN, Chunk, FREE, HEADER, HELD, MEMBER, POOL, round};
-use crate::{fault, heap, root, tools, tree};
+use crate::{fault, heap, key, root, tools, tree};
 use core::ffi::c_void;
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null_mut};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -35,6 +35,8 @@ struct Arena {
     /// Members, and one more while the pool's own chunk is not freed.
     live: u32,
     start: *mut u8,
+    /// In a pool: where the free room begins. In a cache: the slot given back last,
+    /// which its bitmap still says is taken, NULL for none.
     next: *mut u8,
     end: *mut u8,
 }
@@ -88,6 +90,13 @@ impl Book {
     fn of_member(c: Chunk) -> Book {
         // SAFETY: every MEMBER has one.
         Book(unsafe { NonNull::new_unchecked(c.arena().cast()) })
+    }
+
+    /// The same for a chunk that has just that flag, and so no account.
+    #[inline(always)]
+    fn of_just_member(c: Chunk) -> Book {
+        // SAFETY: every MEMBER has one.
+        Book(unsafe { NonNull::new_unchecked(c.home().cast()) })
     }
 
     /// The chunk of the pool, alive or not.
@@ -145,12 +154,9 @@ pub fn open_pool(c: Chunk, room: usize) {
 pub fn open_cache(c: Chunk, size: usize, count: usize) {
     let start = c.start().wrapping_add(HEADER + tools::gap());
     let bitmap: *mut u64 = start.wrapping_add(count * slot_bytes(size)).cast();
-    open(
-        c,
-        Kind::Cache,
-        start,
-        cache_room(size, count) - tools::gap(),
-    );
+    let room = cache_room(size, count) - tools::gap();
+    open(c, Kind::Cache, start, room);
+    book!(Book::of_pool(c)).next = null_mut();
     *slots!(Book::of_pool(c)) = Slots {
         size: size as u32,
         count: count as u32,
@@ -244,25 +250,50 @@ fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     Some((NonNull::new(place)?, book.as_home()))
 }
 
-/// The same for a parent that is just a pool, or just a member of one, when no
-/// tool is watching.
+/// The arena below a parent that is just a pool, or just a member of one.
 #[inline(always)]
-pub fn carve_quickly(parent: Chunk, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
-    let book = if parent.is_just(MEMBER) {
-        Book(NonNull::new(parent.home().cast())?)
-    } else if parent.is_just(POOL) {
-        Book::of_pool(parent)
+pub fn of_parent(parent: Chunk) -> Option<Room> {
+    let added = parent.added();
+    if added == key::flags(MEMBER) {
+        Some(Room(Book::of_just_member(parent)))
+    } else if added == key::flags(POOL) {
+        Some(Room(Book::of_pool(parent)))
     } else {
-        return None;
-    };
-    if tools::watch() {
-        return None;
+        None
     }
-    cut(book, round(HEADER + size))
 }
 
-/// A free slot of a cache, with the user bytes it is for and what the `home` of
-/// the object is to be. `None` when this is no cache, or it is full.
+/// What [`of_parent`] found.
+pub struct Room(Book);
+
+impl Room {
+    /// Room for a header and `size` bytes, with what the `home` of the chunk is to be,
+    /// when no tool is watching.
+    #[inline(always)]
+    pub fn carve_quickly(self, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+        if tools::may_watch() {
+            return None;
+        }
+        cut(self.0, round(HEADER + size))
+    }
+}
+
+/// The slot that was given back last, of a chunk that is just a cache, with the user
+/// bytes it is for and what the `home` of the object is to be.
+#[inline(always)]
+pub fn take_spare_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
+    let book = Book::of_pool(cache);
+    let arena = book!(book);
+    if arena.kind != Kind::Cache || tools::may_watch() {
+        return None;
+    }
+    let place = NonNull::new(arena.next)?;
+    arena.next = null_mut();
+    arena.live += 1;
+    Some((place, slots!(book).size as usize, book.as_home()))
+}
+
+/// A free slot of a cache, likewise. `None` when this is no cache, or it is full.
 pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
     if !is_cache(cache) {
         return None;
@@ -273,10 +304,14 @@ pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
         count,
         bitmap,
     } = slots!(book);
-    // SAFETY: `open_cache` filled it for so many.
-    let slot = unsafe { bitmap::take(bitmap, count as usize) }?;
     let arena = book!(book);
-    let place = arena.start.wrapping_add(slot * book.slot_bytes());
+    let place = if arena.next.is_null() {
+        // SAFETY: `open_cache` filled it for so many.
+        let slot = unsafe { bitmap::take(bitmap, count as usize) }?;
+        arena.start.wrapping_add(slot * book.slot_bytes())
+    } else {
+        core::mem::replace(&mut arena.next, null_mut())
+    };
     arena.live += 1;
     tools::member(book.as_home(), place, 0, size as usize);
     Some((NonNull::new(place)?, size as usize, book.as_home()))
@@ -353,7 +388,7 @@ fn to_start(book: Book, c: Chunk, size: usize) -> Option<Chunk> {
                     start.as_ptr().copy_from(aside.start(), bytes);
                 }
             }
-            Some(Chunk::moved_to(start))
+            Some(Chunk::moved_to(start, c))
         }
     })?;
     root::moved(c, new);
@@ -389,22 +424,27 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
     Some(c)
 }
 
-/// The same for a chunk that is just a member of a pool in which more is alive,
-/// when no tool is watching; else false, and nothing is done.
+/// Is this chunk, which is just a member, one of a pool or cache in which more is
+/// alive, that takes it back without a search, and no tool watching?
 #[inline(always)]
-pub fn vacate_quickly(c: Chunk) -> bool {
-    let book = Book::of_member(c);
+pub fn can_vacate_quickly(c: Chunk) -> bool {
+    let arena = book!(Book::of_just_member(c));
+    (arena.kind == Kind::Pool || arena.next.is_null()) && arena.live > 1 && !tools::may_watch()
+}
+
+/// The same as [`vacate`] for such a chunk.
+#[inline(always)]
+pub fn vacate_quickly(c: Chunk) {
+    let book = Book::of_just_member(c);
     let arena = book!(book);
-    if arena.kind != Kind::Pool || arena.live <= 1 || tools::watch() {
-        return false;
-    }
     arena.live -= 1;
-    if arena.live == 1 && !book.chunk().has(FREE) {
+    if arena.kind == Kind::Cache {
+        arena.next = c.start();
+    } else if arena.live == 1 && !book.chunk().has(FREE) {
         arena.next = arena.start;
     } else if c.start().wrapping_add(round(HEADER + c.size())) == arena.next {
         arena.next = c.start();
     }
-    true
 }
 
 /// One less is alive in the arena; how many are now.
@@ -423,7 +463,9 @@ fn leave(book: Book) -> Option<u32> {
 fn give_back(book: Book, c: Chunk) {
     let begin = c.start().wrapping_sub(front(c));
     let arena = book!(book);
-    if book.is(Kind::Cache) {
+    if book.is(Kind::Cache) && arena.next.is_null() {
+        arena.next = begin;
+    } else if book.is(Kind::Cache) {
         let slot = (begin.addr() - arena.start.addr()) / book.slot_bytes();
         let slots = slots!(book);
         // SAFETY: `begin` is one of the slots that `take_slot` gave.

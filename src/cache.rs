@@ -3,7 +3,10 @@
 
 use crate::alloc::{self, Plan};
 use crate::arena;
-use crate::chunk::{Chunk, MAX_SIZE, POOL};
+use crate::chunk::{Blank, Chunk, MAX_SIZE, MEMBER, POOL};
+use crate::tree::{self, Among};
+use core::ffi::c_void;
+use core::ptr::null;
 
 /// `talloc_pool_cache`: a chunk of size 0 with room for `size / objsize`
 /// objects, rounded up.
@@ -37,4 +40,27 @@ pub fn object(cache: Chunk) -> Option<Chunk> {
     let (place, size, home) = arena::take_slot(cache)?;
     // SAFETY: a slot for that size, taken for this chunk.
     Some(unsafe { alloc::in_room(Some(cache), place, Plan::of(size), home) })
+}
+
+/// The straight way: a cache without another flag, and the slot given back last.
+/// Else `None`, and nothing is done.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn object_straight(cache: *const c_void) -> Option<Chunk> {
+    if cache.is_null() {
+        return None;
+    }
+    let parent = Chunk::before(cache);
+    if !parent.is_just(POOL) {
+        return None;
+    }
+    let links = tree::first_below(parent, Among::Common)?;
+    let (place, size, home) = arena::take_spare_slot(parent)?;
+    // SAFETY: a slot for that size, taken for this chunk, and there is a parent.
+    Some(unsafe {
+        let blank = Blank::at(place);
+        alloc::below(parent, blank, size, null(), MEMBER, home, links)
+    })
 }

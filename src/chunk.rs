@@ -1,43 +1,46 @@
 //! The header in front of every allocation.
 //!
 //! ```text
-//!   +0  tag     magic (lower 20 bits) and flags (upper 12)
+//!   +0  tag     mark (lower 20 bits) and flags (upper 12), see key.rs
 //!   +4  size    user bytes
-//!   +8  links   parent, next, prev, child        (tree.rs only)
-//!  +40  name    text, or after the free: where it was freed
+//!   +8  home    memory-limit account | arena the block lies in
+//!  +16  links   child, prev, next, parent        (tree.rs only)
 //!  +48  hook    destructor | newest handle | next one up in a free walk
-//!  +56  home    memory-limit account | arena the block lies in
+//!  +56  name    text, or after the free: where it was freed
 //!  +64  user memory
 //! ```
+//!
+//! What a new child needs of its parent and its sibling comes first: in a large tree
+//! that is one line of the processor's cache for each.
 //!
 //! No other file knows these offsets.  A [`Chunk`] stands for a header that is
 //! live, or dead but not yet given back (`FREE` under `HELD`).  Two rules make
 //! its accessors sound: a `Chunk` is made only by [`Chunk::checked`], which
-//! looks at the magic, by [`Chunk::emplace`], which writes a header, or read
+//! looks at the tag, by [`Chunk::emplace`], which writes a header, or read
 //! back from a header; and memory goes only through `alloc::release`, after
 //! which nobody keeps the `Chunk`.  Whoever calls out to a user's function
 //! must therefore hold what it means to use afterwards (see `hold`), or
 //! read it anew.
 
-use crate::fault::{self, MAGIC_BITS};
-use crate::tree::Links;
-use core::ffi::{c_char, c_void};
-use core::ptr::{NonNull, null, null_mut};
+use crate::key::{self, MARK_BITS};
+use crate::{fault, tree::Links};
+use core::ffi::{CStr, c_char, c_void};
+use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// What one bit of the tag says about its chunk.
 pub type Flag = u32;
 
 /// Freed; `name` says where.
-pub const FREE: Flag = 1 << 20;
+pub const FREE: Flag = key::FREE;
+/// The block is part of a pool or cache; `home` leads to its `Arena`.
+pub const MEMBER: Flag = key::MEMBER;
 /// Past its destructor, children being freed: out of sight for everybody else.
-pub const DYING: Flag = 1 << 21;
+pub const DYING: Flag = 1 << 24;
 /// Dying, and was not the newest child: has no parent any more for callers.
 pub const ORPHAN: Flag = 1 << 22;
 /// An `Arena` lies right before this header.
 pub const POOL: Flag = 1 << 23;
-/// The block is part of a pool or cache; `home` leads to its `Arena`.
-pub const MEMBER: Flag = 1 << 24;
 /// Its destructor is running.
 pub const RUNNING: Flag = 1 << 25;
 /// A reference: the user memory is a `reference::Handle`.
@@ -50,10 +53,10 @@ pub const OWNER: Flag = 1 << 28;
 pub const HELD: Flag = 1 << 29;
 /// The null context or the autofree context: `root` has a pointer to it.
 pub const SPECIAL: Flag = 1 << 30;
-/// Its block is larger than its size says: it shrank in place.
-pub const SHRUNK: Flag = 1 << 31;
+/// Its block is larger than its size says: it shrank, or may grow in place.
+pub const ROOMY: Flag = 1 << 31;
 
-const _: () = assert!((FREE | SHRUNK) & MAGIC_BITS == 0);
+const _: () = assert!((FREE | MEMBER | ROOMY) & MARK_BITS == 0);
 
 /// Allocations of this size and more are refused.
 pub const MAX_SIZE: usize = 0x1000_0000;
@@ -75,10 +78,10 @@ struct Header {
     // looked at by another thread.
     tag: AtomicU32,
     size: u32,
-    links: Links,
-    name: *const c_char,
-    hook: *mut c_void,
     home: *mut c_void,
+    links: Links,
+    hook: *mut c_void,
+    name: *const c_char,
 }
 
 /// Bytes in front of the user's memory.
@@ -89,12 +92,38 @@ const _: () = assert!(HEADER == 64);
 const _: () = assert!(HEADER.is_multiple_of(ALIGN));
 const _: () = assert!(core::mem::offset_of!(Header, tag) == 0);
 
+const UNKNOWN: &CStr = c"Bad talloc magic value - unknown value";
+
 /// What begins the record to which the `home` of an `OWNER` leads: the `home` it
 /// would have otherwise.
 #[repr(C)]
 pub struct Instead {
     /// The arena of a `MEMBER`, else NULL.
     pub home: *mut c_void,
+}
+
+/// A place for a header that has none, and the mark it is going to have.
+pub struct Blank {
+    place: NonNull<u8>,
+    mark: u32,
+}
+
+impl Blank {
+    /// # Safety
+    /// `place` is aligned and writable for [`HEADER`] bytes.
+    #[inline(always)]
+    pub unsafe fn at(place: NonNull<u8>) -> Blank {
+        let mark = key::mark(place.addr().get());
+        Blank { place, mark }
+    }
+
+    /// Is there still the header of a freed chunk, as it was left?
+    #[inline(always)]
+    pub fn is_dead(&self) -> bool {
+        // SAFETY: the promise of `at`.
+        let tag = unsafe { self.place.cast::<u32>().read() };
+        tag == self.mark ^ key::flags(FREE)
+    }
 }
 
 /// A header, never to be confused with the user's pointer behind it.
@@ -113,6 +142,30 @@ pub fn user_of(chunk: Option<Chunk>) -> *mut c_void {
 }
 
 impl Chunk {
+    /// The header before a user's pointer that is not NULL. It may be none.
+    #[inline(always)]
+    pub fn before(ptr: *const c_void) -> Chunk {
+        let header = ptr.cast::<u8>().wrapping_sub(HEADER).cast::<Header>();
+        // SAFETY: not NULL, since nobody has memory at the address HEADER.
+        Chunk(unsafe { NonNull::new_unchecked(header.cast_mut()) })
+    }
+
+    /// The chunk of a user's pointer if it is alive and has no flag, as most have
+    /// none. Anything else is for [`Chunk::checked`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn plain(ptr: *const c_void) -> Option<Chunk> {
+        if ptr.is_null() {
+            return None;
+        }
+        let c = Self::before(ptr);
+        // SAFETY: readable, says the caller.
+        let tag = unsafe { c.foreign_tag() };
+        (tag == key::mark(c.address())).then_some(c)
+    }
+
     /// The chunk of a user's pointer, or, when there is no live one there, the
     /// contract's fault (which may return) and then `None`.
     ///
@@ -120,69 +173,86 @@ impl Chunk {
     /// `ptr` is NULL or readable for [`HEADER`] bytes before it.
     #[inline]
     pub unsafe fn checked(ptr: *const c_void) -> Option<Chunk> {
-        let header = ptr.cast::<u8>().wrapping_sub(HEADER).cast::<Header>();
-        let tag = if ptr.is_null() {
-            FREE // never a live tag
-        } else {
-            // SAFETY: readable, says the caller; alignment is not promised by
-            // foreign pointers.
-            unsafe { header.cast::<u32>().read_unaligned() }
-        };
-        if tag & (MAGIC_BITS | FREE) == fault::magic_or_none() {
-            return NonNull::new(header.cast_mut()).map(Chunk);
+        if ptr.is_null() {
+            fault::report(UNKNOWN);
+            return None;
         }
-        // SAFETY: as above.
-        unsafe { Self::bad(header, tag) };
-        None
+        let c = Self::before(ptr);
+        // SAFETY: readable, says the caller.
+        match key::check(unsafe { c.foreign_tag() } ^ key::mark(c.address())) {
+            Some(flags) if flags & FREE == 0 => Some(c),
+            flags => {
+                c.bad(flags);
+                None
+            }
+        }
     }
 
-    /// # Safety
-    /// `header` is readable if the tag was read from it.
+    /// Reports that a header is not that of a live chunk; with flags it is that of
+    /// a dead one.
     #[cold]
     #[inline(never)]
-    unsafe fn bad(header: *const Header, tag: u32) {
-        if tag & MAGIC_BITS == fault::magic_or_none() && tag & FREE != 0 {
-            // SAFETY: the magic says that this was a chunk of ours, in memory
+    fn bad(self, flags: Option<Flag>) {
+        match flags {
+            // SAFETY: the tag says that this was a chunk of ours, in memory
             // that is still mapped (a pool, or a block malloc left as it was).
-            let at = unsafe { (&raw const (*header).name).read_unaligned() };
-            fault::after_free(at);
-        } else {
-            fault::report(c"Bad talloc magic value - unknown value");
+            Some(_) => fault::after_free(unsafe { (&raw const (*self.header()).name).read() }),
+            None => fault::report(UNKNOWN),
         }
     }
 
-    /// Writes a header for `size` user bytes at `place`.
+    /// The tag of what may not be a chunk.
     ///
     /// # Safety
-    /// `place` is aligned and writable for [`HEADER`] bytes, and nobody else's.
-    #[inline]
-    pub unsafe fn emplace(
-        place: NonNull<u8>,
-        size: usize,
-        flags: Flag,
-        home: *mut c_void,
-    ) -> Chunk {
-        let header = place.cast::<Header>();
+    /// It is readable. Alignment is not promised by foreign pointers.
+    #[inline(always)]
+    unsafe fn foreign_tag(self) -> u32 {
         // SAFETY: the caller's promise.
-        unsafe {
-            header.write(Header {
-                tag: AtomicU32::new(fault::magic() | flags),
-                size: size as u32,
-                links: Links::NONE,
-                name: null(),
-                hook: null_mut(),
-                home,
-            });
-        }
-        Chunk(header)
+        unsafe { self.header().cast::<u32>().read_unaligned() }
     }
 
-    /// The chunk whose block was moved to `place`, header included.
+    #[inline(always)]
+    fn address(self) -> usize {
+        self.0.addr().get()
+    }
+
+    /// Writes a header for `size` user bytes, all of it.
+    ///
+    /// # Safety
+    /// The place is nobody else's. There has been a chunk before, or [`key::ready`]
+    /// has been called.
+    #[inline(always)]
+    pub unsafe fn emplace(
+        blank: Blank,
+        size: usize,
+        name: *const c_char,
+        flags: Flag,
+        home: *mut c_void,
+        links: Links,
+    ) -> Chunk {
+        let c = Chunk(blank.place.cast());
+        let header = Header {
+            tag: AtomicU32::new(blank.mark ^ key::flags(flags)),
+            size: size as u32,
+            home,
+            links,
+            hook: null_mut(),
+            name,
+        };
+        // SAFETY: the promise of the caller, and that of `Blank`.
+        unsafe { c.header().write(header) };
+        c
+    }
+
+    /// The chunk whose block was moved from `old` to `place`, header included.
     ///
     /// # Safety
     /// A live header was copied there, and the old one is not used any more.
-    pub unsafe fn moved_to(place: NonNull<u8>) -> Chunk {
-        Chunk(place.cast())
+    pub unsafe fn moved_to(place: NonNull<u8>, old: Chunk) -> Chunk {
+        let new = Chunk(place.cast());
+        let tag = new.tag() ^ key::mark(old.address()) ^ key::mark(new.address());
+        new.tag_place().store(tag, Relaxed);
+        new
     }
 
     /// The chunk right behind an `Arena` (or any other place in front of it).
@@ -194,52 +264,31 @@ impl Chunk {
         Chunk(unsafe { NonNull::new_unchecked(place.cast()) })
     }
 
-    /// Does the header still carry the magic of a live chunk?
-    #[inline]
+    /// What its flags add to the mark of its place: 0 for a live chunk without a
+    /// flag, `key::flags(..)` for one with these and no others.
+    #[inline(always)]
+    pub fn added(self) -> u32 {
+        self.tag() ^ key::mark(self.address())
+    }
+
+    /// Is the header that of a live chunk?
+    #[inline(always)]
     pub fn is_live(self) -> bool {
-        self.tag().load(Relaxed) & (MAGIC_BITS | FREE) == fault::magic_or_none()
+        let added = self.added();
+        added == 0 || key::check(added).is_some_and(|flags| flags & FREE == 0)
     }
 
     /// Is it a live chunk with these flags and no others? Most have none, pool
     /// members one.
-    #[inline]
+    #[inline(always)]
     pub fn is_just(self, flags: Flag) -> bool {
-        self.tag().load(Relaxed) == fault::magic_or_none() | flags
+        self.added() == key::flags(flags)
     }
 
-    /// Writes a header, all of it. There has been a chunk before.
-    ///
-    /// # Safety
-    /// As for [`Chunk::emplace`].
-    #[inline]
-    pub unsafe fn emplace_quickly(
-        place: NonNull<u8>,
-        size: usize,
-        name: *const c_char,
-        flags: Flag,
-        home: *mut c_void,
-        links: Links,
-    ) -> Chunk {
-        let header = place.cast::<Header>();
-        // SAFETY: the caller's promise.
-        unsafe {
-            header.write(Header {
-                tag: AtomicU32::new(fault::magic_or_none() | flags),
-                size: size as u32,
-                links,
-                name,
-                hook: null_mut(),
-                home,
-            });
-        }
-        Chunk(header)
-    }
-
-    /// Reports that it does not.
+    /// Reports that it is not a live chunk.
     #[cold]
     pub fn fault(self) {
-        // SAFETY: a chunk that another one links to was one once.
-        unsafe { Self::bad(self.header(), self.tag().load(Relaxed)) };
+        self.bad(key::check(self.added()));
     }
 
     /// The first byte of the header.
@@ -258,17 +307,22 @@ impl Chunk {
         self.0.as_ptr()
     }
 
-    #[inline]
-    fn tag(self) -> &'static AtomicU32 {
+    #[inline(always)]
+    fn tag_place(self) -> &'static AtomicU32 {
         // SAFETY: a Chunk's header is there (module docs); the reference does
         // not outlive the expression it is used in.
         unsafe { &(*self.header()).tag }
     }
 
+    #[inline(always)]
+    fn tag(self) -> u32 {
+        self.tag_place().load(Relaxed)
+    }
+
     /// Is any of these flags set?
     #[inline]
     pub fn has(self, flags: Flag) -> bool {
-        self.tag().load(Relaxed) & flags != 0
+        self.tag() & flags != 0
     }
 
     /// Will a free that is under way come back to it, so that it cannot move?
@@ -279,13 +333,36 @@ impl Chunk {
     /// Sets flags. Only the thread that owns the chunk writes its tag.
     #[inline]
     pub fn set(self, flags: Flag) {
-        self.tag().store(self.tag().load(Relaxed) | flags, Relaxed);
+        self.change_flags(|before| before | flags);
     }
 
     /// Clears flags.
     #[inline]
     pub fn clear(self, flags: Flag) {
-        self.tag().store(self.tag().load(Relaxed) & !flags, Relaxed);
+        self.change_flags(|before| before & !flags);
+    }
+
+    #[inline]
+    fn change_flags(self, change: impl FnOnce(Flag) -> Flag) {
+        let tag = self.tag();
+        let before = tag & !MARK_BITS;
+        // A tag that is not valid stays so.
+        let new = tag ^ key::any_flags(before) ^ key::any_flags(change(before));
+        self.tag_place().store(new, Relaxed);
+    }
+
+    /// Marks a chunk that had just these flags as freed.
+    #[inline(always)]
+    pub fn set_freed(self, before: Flag) {
+        let new = self.tag() ^ key::flags(before) ^ key::flags(before | FREE);
+        self.tag_place().store(new, Relaxed);
+    }
+
+    /// Gives a chunk these flags and no others, whatever its tag was.
+    #[inline(always)]
+    pub fn set_just(self, flags: Flag) {
+        let tag = key::mark(self.address()) ^ key::flags(flags);
+        self.tag_place().store(tag, Relaxed);
     }
 
     /// User bytes.

@@ -1,68 +1,12 @@
-//! The magic of this process, and what happens when it is not found: log and
-//! abort functions.
+//! What happens when something is wrong with a chunk: log and abort functions.
 
 use crate::heap;
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicPtr, AtomicU32,
-    Ordering::{Acquire, Relaxed, Release},
+    AtomicPtr,
+    Ordering::{Acquire, Release},
 };
-
-// ---- magic ---------------------------------------------------------------
-
-/// The bits of a word that are magic. They are in its first bytes, so that an
-/// overrun of one byte is seen; the other bits are the flags of `chunk`.
-pub const MAGIC_BITS: u32 = 0x000F_FFFF;
-
-// No chunk exists while it holds this, which has no magic.
-const NO_MAGIC: u32 = 1 << 31;
-
-static MAGIC: AtomicU32 = AtomicU32::new(NO_MAGIC);
-
-/// The magic of this process, which differs from that of others.
-#[inline]
-pub fn magic() -> u32 {
-    match MAGIC.load(Relaxed) {
-        NO_MAGIC => make_magic(),
-        magic => magic,
-    }
-}
-
-/// The magic, or a value that no tag has before the first allocation.
-#[inline]
-pub fn magic_or_none() -> u32 {
-    MAGIC.load(Relaxed)
-}
-
-#[cold]
-#[inline(never)]
-fn make_magic() -> u32 {
-    let mut word: u32 = 0;
-    // SAFETY: 4 bytes are asked for, and there is room for them. The kernel's
-    // 16 random bytes stay where they are for the life of the process.
-    unsafe {
-        if libc::getrandom((&raw mut word).cast(), 4, libc::GRND_NONBLOCK) != 4 {
-            let seed = libc::getauxval(libc::AT_RANDOM) as *const u32;
-            word = if seed.is_null() {
-                0x7A11_0C00
-            } else {
-                seed.read_unaligned()
-            };
-        }
-    }
-    // Not zero, so that zeroed memory is never a chunk.
-    let magic = match word & MAGIC_BITS {
-        0 => MAGIC_BITS,
-        bits => bits,
-    };
-    match MAGIC.compare_exchange(NO_MAGIC, magic, Relaxed, Relaxed) {
-        Ok(_) => magic,
-        Err(others) => others,
-    }
-}
-
-// ---- log and abort -------------------------------------------------------
 
 /// A log or abort function as C sees it.
 pub type MessageFn = unsafe extern "C" fn(*const c_char);

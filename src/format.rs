@@ -13,16 +13,8 @@ use core::ptr::{null, null_mut};
 /// A blank text of `length` bytes below `ctx`; the caller fills it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn talloc_impl_blank(ctx: *const c_void, length: usize) -> *mut c_char {
-    let parent = if ctx.is_null() {
-        None
-    } else {
-        // SAFETY: a pointer that a caller of talloc.h gave.
-        match unsafe { Chunk::checked(ctx) } {
-            None => return null_mut(),
-            c => c,
-        }
-    };
-    user_of(string::blank(parent, length)).cast()
+    // SAFETY: a pointer that a caller of talloc.h gave.
+    user_of(unsafe { string::blank(ctx, length) }).cast()
 }
 
 /// Appends `length` bytes of `text` to `s`, which is not NULL.

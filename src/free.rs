@@ -18,7 +18,7 @@
 //! it back.  What else a function of ours needs after a call out it puts on
 //! [`Hold`].
 
-use crate::chunk::{Chunk, DYING, FREE, HANDLE, ORPHAN, REFERENCED, RUNNING, SPECIAL};
+use crate::chunk::{Chunk, DYING, FREE, HANDLE, MEMBER, ORPHAN, POOL, REFERENCED, ROOMY, RUNNING};
 use crate::hold::Hold;
 use crate::root::{self, NULL_CONTEXT};
 use crate::{alloc, memlimit, parent, reference, tree};
@@ -37,22 +37,134 @@ fn plainly(c: Chunk, location: *const c_char) -> bool {
     plain
 }
 
-/// The straight way: nothing to ask, nothing below, in a list that is not shared,
-/// and memory that goes as quickly.
+/// `talloc_free` of a chunk without a flag.  The straight way: nothing to ask, and
+/// nothing below.
 #[inline(always)]
-fn quickly(c: Chunk, location: *const c_char) -> bool {
-    if !c.hook().is_null() || tree::any_child(c).is_some() {
-        return false;
+pub fn plain(c: Chunk, location: *const c_char) -> c_int {
+    if is_leaf(c) && alloc::release_straight(c, location) {
+        return 0;
     }
-    let parent = tree::list_owner(c);
-    if parent.is_some_and(|p| p.has(SPECIAL)) {
-        return false;
-    }
-    alloc::release_quickly(c, location, || {
-        if let Some(parent) = parent {
-            tree::leave_list_of(parent, c);
+    less_plain(c, location)
+}
+
+#[inline(never)]
+fn less_plain(c: Chunk, location: *const c_char) -> c_int {
+    if c.hook().is_null() {
+        leaves(c, None, location);
+        if is_leaf(c) && alloc::release_quickly(c, 0, location) {
+            return 0;
         }
-    })
+    }
+    chunk(c, location)
+}
+
+/// The same for one that is just a member of a pool.
+#[inline(always)]
+pub fn member(c: Chunk, location: *const c_char) -> c_int {
+    if is_leaf(c) && alloc::release_member(c, location) {
+        return 0;
+    }
+    less_plain_member(c, location)
+}
+
+#[inline(never)]
+fn less_plain_member(c: Chunk, location: *const c_char) -> c_int {
+    if c.hook().is_null() {
+        leaves(c, None, location);
+        if is_leaf(c) && alloc::release_member(c, location) {
+            return 0;
+        }
+    }
+    chunk(c, location)
+}
+
+/// Nothing to ask, and nothing below.
+#[inline(always)]
+fn is_leaf(c: Chunk) -> bool {
+    c.hook().is_null() && tree::any_child(c).is_none()
+}
+
+/// Frees a chunk that is just a block, or a member of a pool, and its leaves,
+/// as long as there is nothing to ask.  Perhaps some are gone even if it is false.
+fn family(c: Chunk, location: *const c_char) -> bool {
+    let is_common = [0, MEMBER, ROOMY, POOL]
+        .into_iter()
+        .any(|flags| c.is_just(flags));
+    if !is_common || !c.hook().is_null() {
+        return false;
+    }
+    leaves(c, None, location);
+    tree::any_child(c).is_none() && alloc::release_quickly(c, c.added(), location)
+}
+
+/// The newest children of `p`, as long as there is nothing to ask of them and nothing
+/// below, or nothing any more, as is known of `done`.
+#[inline(always)]
+fn leaves(p: Chunk, done: Option<Chunk>, location: *const c_char) {
+    if alloc::fills() {
+        return;
+    }
+    let Some(mut list) = tree::Shed::of(p) else {
+        return;
+    };
+    loop {
+        let child = list.next();
+        if let Some(c) = child
+            && (is_leaf(c) || child == done)
+            && alloc::release_from_list(c, location)
+        {
+            continue;
+        }
+        return list.stop_at(child);
+    }
+}
+
+/// Frees what is below `from` as long as there is nothing to ask, in which case
+/// nobody sees in what state the tree is meanwhile.  Answers where that ended:
+/// `from`, or a chunk below it that is dying now, as are those between the two, and
+/// that has a child to be asked or is to be finished.
+#[inline(never)]
+fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
+    if alloc::fills() || !root::is_private(from) {
+        return from;
+    }
+    let mut cur = from;
+    let mut done = None; // a child of `cur` below which nothing is left
+    loop {
+        leaves(cur, done, location);
+        match tree::any_child(cur) {
+            None if cur == from => return from,
+            None => {
+                done = Some(cur);
+                cur = above_in_walk(cur);
+            }
+            Some(child) if Some(child) == done => {
+                cur = child;
+                break;
+            }
+            Some(child)
+                if child.hook().is_null() && (child.is_just(0) || child.is_just(MEMBER)) =>
+            {
+                child.set_hook(cur.start().cast());
+                cur = child;
+                done = None;
+            }
+            Some(_) => break,
+        }
+    }
+    let mut begun = cur;
+    while begun != from {
+        tree::hide(begun);
+        begun = above_in_walk(begun);
+    }
+    cur
+}
+
+/// The chunk that a walk came from to `c`.
+fn above_in_walk(c: Chunk) -> Chunk {
+    // SAFETY: stored by the walk itself, on the way down. What lies on its way is
+    // dying or held, or nobody has been asked since, so that only we give it back.
+    unsafe { Chunk::at(c.hook().cast()) }
 }
 
 /// What came of asking a chunk to go.
@@ -69,9 +181,9 @@ enum Step {
 }
 
 /// `talloc_free`: 0 when `c` is gone, -1 when it is not.
-#[inline(always)]
+#[inline(never)]
 pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
-    if quickly(c, location) {
+    if family(c, location) {
         return 0;
     }
     with_care(c, location)
@@ -176,8 +288,9 @@ fn free_below(top: Chunk, location: *const c_char) {
         if cur.has(FREE) {
             return; // only a held `top`: a destructor has freed it
         }
+        cur = unasked_below(cur, location);
         if let Some(child) = tree::next_to_free(cur) {
-            if quickly(child, location) || plainly(child, location) {
+            if plainly(child, location) {
                 continue;
             }
             if child.has(HANDLE) {
@@ -191,11 +304,9 @@ fn free_below(top: Chunk, location: *const c_char) {
         if cur == top && top.has(DYING) == is_dying {
             return;
         }
-        let up = cur.hook();
+        let up = above_in_walk(cur);
         finish(cur, location);
-        // SAFETY: `begin` stored the chunk that the walk came from. It is dying
-        // or held, so that only we give it back.
-        cur = unsafe { Chunk::at(up.cast()) };
+        cur = up;
     }
 }
 
@@ -266,7 +377,7 @@ fn finish(c: Chunk, location: *const c_char) {
     // As it was before it began to die.
     c.clear(DYING | ORPHAN);
     c.set_hook(null_mut());
-    if !quickly(c, location) {
+    if !family(c, location) {
         remove(c, location);
     }
 }

@@ -20,15 +20,16 @@ unsafe extern "C" {
     fn talloc_impl_tool() -> core::ffi::c_int;
 }
 
+const UNKNOWN: u8 = 0;
+const NO: u8 = 1;
+const YES: u8 = 2;
+static WATCHED: AtomicU8 = AtomicU8::new(UNKNOWN);
+
 /// Is a memory tool watching?
 #[inline]
 pub fn is_watched() -> bool {
-    const UNKNOWN: u8 = 0;
-    const NO: u8 = 1;
-    const YES: u8 = 2;
-    static WATCHED: AtomicU8 = AtomicU8::new(UNKNOWN);
-
     #[cold]
+    #[inline(never)]
     fn ask() -> bool {
         // SAFETY: it only asks.
         let watched = unsafe { talloc_impl_tool() } != 0;
@@ -43,11 +44,21 @@ pub fn is_watched() -> bool {
     }
 }
 
+/// The same, or has nobody asked yet?
+#[inline(always)]
+pub fn may_be_watched() -> bool {
+    WATCHED.load(Relaxed) != NO
+}
+
 // ---- the cache of a thread --------------------------------------------------
 
 /// Class k has blocks of 16 k + 8 bytes, which is what malloc makes of a request
 /// without waste. The largest class still has room for a chunk of 1,000 bytes.
-const CLASSES: usize = 68;
+/// Larger blocks are kept as they are, eight classes for each power of two.
+const SMALL: usize = 68;
+const LARGE_STEPS: usize = 8;
+const FIRST_LARGE: usize = 1024;
+const CLASSES: usize = SMALL + 8 * LARGE_STEPS;
 
 const fn class_of(bytes: usize) -> usize {
     (bytes + 7) / 16
@@ -57,15 +68,26 @@ const fn bytes_of(class: usize) -> usize {
     16 * class + 8
 }
 
-/// What a block of a class takes, with what malloc adds to it.
+/// The class of large blocks that a block of so many bytes is kept in; beyond
+/// `CLASSES` for none.
+fn large_class_of(bytes: usize) -> usize {
+    let power = (bytes / FIRST_LARGE).max(1).ilog2() as usize;
+    let step = (bytes >> power) / (FIRST_LARGE / LARGE_STEPS) - LARGE_STEPS;
+    SMALL + power * LARGE_STEPS + step
+}
+
+/// No chunk has a smaller block.
+const MIN_BLOCK: usize = 64;
+
+/// What a block takes, with what malloc adds to it.
 const fn cost_of(class: usize) -> usize {
     bytes_of(class) + 8
 }
 
 /// What to ask malloc for, so that the block fits its class.
-const fn request(bytes: usize) -> usize {
+fn request(bytes: usize) -> usize {
     match class_of(bytes) {
-        class if class < CLASSES => bytes_of(class),
+        class if class < SMALL && !is_watched() => bytes_of(class),
         _ => bytes,
     }
 }
@@ -74,15 +96,22 @@ const fn request(bytes: usize) -> usize {
 const DEFAULT_BOUND: usize = 256 * 1024 - size_of::<Cache>() - 64;
 
 #[repr(C)]
-struct Cache {
+pub struct Cache {
     /// Bytes that may still be kept.
     left: usize,
     first: [*mut u8; CLASSES],
 }
 
+/// Where the cache of a thread is that has none: nothing in it, no room.
+#[unsafe(no_mangle)]
+static mut talloc_impl_no_cache: Cache = Cache {
+    left: 0,
+    first: [null_mut(); CLASSES],
+};
+
 unsafe extern "C" {
     #[cfg(not(target_arch = "x86_64"))]
-    fn talloc_impl_cache_slot() -> *mut *mut Cache;
+    fn talloc_impl_cache_now() -> *mut Cache;
     fn talloc_impl_cache_keep(cache: *mut Cache) -> core::ffi::c_int;
 }
 
@@ -91,115 +120,209 @@ fn next_of(block: *mut u8) -> *mut *mut u8 {
     block.wrapping_add(size_of::<usize>()).cast()
 }
 
-/// The cache of this thread, if it has one.
-#[inline]
-fn cache() -> Option<&'static mut Cache> {
-    // SAFETY: the slot is this thread's; in it is NULL, or the cache until the
-    // thread ends. Nobody else has a reference: none outlives a function here.
-    unsafe { (*slot()).as_mut() }
+/// The cache of this thread.
+#[inline(always)]
+fn cache() -> &'static mut Cache {
+    // SAFETY: it is this thread's until it ends, or the empty one, which nobody
+    // writes to: nothing is in it, and no room. No reference outlives a function
+    // here.
+    unsafe { &mut *cache_now() }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[inline]
-fn slot() -> *mut *mut Cache {
-    let place;
-    // SAFETY: the address of a thread-local variable of tools.c, which is of the
-    // initial-exec model: its offset is in the GOT, the thread's base at fs:0.
+#[inline(always)]
+fn cache_now() -> *mut Cache {
+    let cache;
+    // SAFETY: reads a thread-local variable of tools.c, which is of the
+    // initial-exec model: its offset from the thread's base is in the GOT.
     unsafe {
         core::arch::asm!(
             "mov {0}, qword ptr [rip + talloc_impl_cache@GOTTPOFF]",
-            "add {0}, qword ptr fs:[0]",
-            out(reg) place,
-            options(pure, nomem, nostack),
+            "mov {0}, qword ptr fs:[{0}]",
+            out(reg) cache,
+            options(pure, readonly, nostack, preserves_flags),
         );
     }
-    place
+    cache
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn slot() -> *mut *mut Cache {
+#[inline(always)]
+fn cache_now() -> *mut Cache {
     // SAFETY: it only answers the address.
-    unsafe { talloc_impl_cache_slot() }
+    unsafe { talloc_impl_cache_now() }
 }
 
-/// A block for a chunk of `bytes` bytes, kept or from malloc.
-#[inline(always)]
-pub fn take(bytes: usize) -> Option<NonNull<u8>> {
-    take_kept(bytes).or_else(|| malloc(request(bytes)))
+/// A kept block, on top of its class.
+pub struct Kept {
+    cache: &'static mut Cache,
+    class: usize,
+    block: NonNull<u8>,
 }
 
-/// A block for a chunk of `bytes` bytes, if this thread keeps one.
+/// A small block for a chunk of `bytes` bytes, if this thread keeps one.
 #[inline(always)]
-fn take_kept(bytes: usize) -> Option<NonNull<u8>> {
+pub fn kept(bytes: usize) -> Option<Kept> {
     let class = class_of(bytes);
-    if class >= CLASSES {
+    if class >= SMALL {
         return None;
     }
-    let cache = cache()?;
+    let cache = cache();
     // SAFETY: class is below CLASSES.
-    let first = unsafe { cache.first.get_unchecked_mut(class) };
-    let block = NonNull::new(*first)?;
-    // SAFETY: a kept block, which has the next one in its second word.
-    *first = unsafe { *next_of(block.as_ptr()) };
-    cache.left += cost_of(class);
-    Some(block)
+    let block = NonNull::new(unsafe { *cache.first.get_unchecked(class) })?;
+    Some(Kept {
+        cache,
+        class,
+        block,
+    })
+}
+
+impl Kept {
+    /// Where it is.
+    #[inline(always)]
+    pub fn block(&self) -> NonNull<u8> {
+        self.block
+    }
+
+    /// Takes it. What lay in it has been nobody's: the caller has seen to it that
+    /// nobody wrote to its header, where the next one is remembered.
+    #[inline(always)]
+    pub fn take(self) {
+        // SAFETY: class is below CLASSES; a kept block.
+        unsafe {
+            *self.cache.first.get_unchecked_mut(self.class) = *next_of(self.block.as_ptr());
+        }
+        self.cache.left += cost_of(self.class);
+    }
+
+    /// It turned out not to be what it was: it and those behind it are lost.
+    #[cold]
+    pub fn forget(self) {
+        self.cache.first[self.class] = null_mut();
+    }
+}
+
+/// The same for a large block. It is taken.
+#[inline(never)]
+pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
+    if class_of(bytes) < SMALL {
+        return None;
+    }
+    let cache = cache();
+    // Of its own class, if it is large enough; else any of the next.
+    let own = large_class_of(bytes);
+    for class in [own, own + 1] {
+        let first = cache.first.get_mut(class)?;
+        let Some(block) = NonNull::new(*first) else {
+            continue;
+        };
+        // SAFETY: a kept block.
+        let room = unsafe { usable(block.as_ptr()) };
+        if room >= bytes {
+            // SAFETY: as above: it has the next one in its second word.
+            *first = unsafe { *next_of(block.as_ptr()) };
+            cache.left += room + 8;
+            return Some(block);
+        }
+    }
+    None
+}
+
+/// A place in the cache of this thread.
+pub struct Shelf {
+    cache: &'static mut Cache,
+    class: usize,
+    left: usize,
+}
+
+/// A place for the small block of a chunk of `bytes` bytes, if there is room.
+#[inline(always)]
+pub fn shelf(bytes: usize) -> Option<Shelf> {
+    let class = class_of(bytes);
+    if class >= SMALL {
+        return None;
+    }
+    let cache = cache();
+    let left = cache.left.checked_sub(cost_of(class))?;
+    Some(Shelf { cache, class, left })
+}
+
+impl Shelf {
+    /// Keeps the block there. Its header is stamped, its memory is nobody's.
+    ///
+    /// # Safety
+    /// `block` is that of a chunk of so many bytes as the shelf is for, and is not
+    /// used any more.
+    #[inline(always)]
+    pub unsafe fn keep(self, block: *mut u8) {
+        self.cache.left = self.left;
+        // SAFETY: class is below CLASSES; the block has at least two words, and is
+        // ours now.
+        unsafe {
+            let first = self.cache.first.get_unchecked_mut(self.class);
+            *next_of(block) = *first;
+            *first = block;
+        }
+    }
 }
 
 /// Gives the block of a chunk of `bytes` bytes back: its header is stamped, its
 /// memory is nobody's.
 ///
 /// # Safety
-/// `block` came from [`take`] for as many bytes or more, and is not used any
-/// more.
+/// `block` came from here for as many bytes or more, and is not used any more.
 #[inline(always)]
 pub unsafe fn give(block: *mut u8, bytes: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        if !keep(block, bytes) {
-            give_slowly(block, bytes);
+        match shelf(bytes) {
+            Some(shelf) => shelf.keep(block),
+            None => give_slowly(block),
         }
     }
 }
 
-/// The same if this thread has a cache with room for it; else false.
+/// The same for a block that may be larger than its chunk needs, or for which
+/// there seems to be no room.
 ///
 /// # Safety
-/// As for [`give`], if it is true.
-#[inline(always)]
-unsafe fn keep(block: *mut u8, bytes: usize) -> bool {
-    let class = class_of(bytes);
-    if class >= CLASSES {
-        return false;
-    }
-    let Some(cache) = cache() else { return false };
-    let Some(left) = cache.left.checked_sub(cost_of(class)) else {
-        return false;
-    };
-    cache.left = left;
-    // SAFETY: class is below CLASSES; the block has at least two words, and is
-    // ours now.
-    unsafe {
-        let first = cache.first.get_unchecked_mut(class);
-        *next_of(block) = *first;
-        *first = block;
-    }
-    true
-}
-
-/// # Safety
 /// As for [`give`].
-#[cold]
 #[inline(never)]
-unsafe fn give_slowly(block: *mut u8, bytes: usize) {
+pub unsafe fn give_slowly(block: *mut u8) {
     // SAFETY: the caller's promise.
     unsafe {
-        if class_of(bytes) < CLASSES && cache().is_none() && open() {
-            give(block, bytes);
-        } else {
-            free(block);
+        if !has_cache() && !open() || cache().left < cost_of(class_of(MIN_BLOCK)) {
+            return free(block);
+        }
+        let room = usable(block);
+        // It may serve for any class that it is large enough for.
+        let (class, cost) = match (room - 8) / 16 {
+            class if class < SMALL => (class, cost_of(class)),
+            _ => (large_class_of(room), room + 8),
+        };
+        let cache = cache();
+        match (cache.left.checked_sub(cost), cache.first.get_mut(class)) {
+            (Some(left), Some(first)) => {
+                cache.left = left;
+                *next_of(block) = *first;
+                *first = block;
+            }
+            _ => free(block),
         }
     }
+}
+
+fn has_cache() -> bool {
+    cache_now() != &raw mut talloc_impl_no_cache
+}
+
+/// Bytes that can be used of a block.
+///
+/// # Safety
+/// It came from malloc.
+pub unsafe fn usable(block: *mut u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { libc::malloc_usable_size(block.cast()) }
 }
 
 /// Makes the cache of this thread; false if there is to be none.
@@ -283,14 +406,18 @@ pub unsafe fn free(block: *mut u8) {
     unsafe { libc::free(block.cast()) };
 }
 
+/// A fresh block for a chunk of `bytes` bytes.
+pub fn malloc_for(bytes: usize) -> Option<NonNull<u8>> {
+    malloc(request(bytes))
+}
+
 /// Gives the block of a chunk another size, perhaps elsewhere. `None` leaves it as it was.
 ///
 /// # Safety
-/// `block` came from [`take`]; if it moves, the old one is not used any more.
+/// `block` came from here; if it moves, the old one is not used any more.
 pub unsafe fn realloc(block: *mut u8, bytes: usize) -> Option<NonNull<u8>> {
-    let bytes = request(bytes);
     // SAFETY: the caller's promise.
-    NonNull::new(unsafe { libc::realloc(block.cast(), bytes) }.cast())
+    NonNull::new(unsafe { libc::realloc(block.cast(), request(bytes)) }.cast())
 }
 
 /// Memory for the length of one function; given back when dropped.

@@ -25,7 +25,8 @@
 //! | [`tree`] | the links: parent, child, siblings; walks without recursion |
 //! | [`root`] | the null context, the autofree context, the lock |
 //! | [`chunk`] | the header: its offsets and flags; pointer <-> chunk |
-//! | [`fault`] | the magic; log and abort functions |
+//! | [`fault`] | log and abort functions |
+//! | [`key`] | the secret of the process; tags made with it |
 //! | [`heap`] | malloc, realloc and free; the blocks a thread keeps |
 //!
 //! One owner for each invariant: only `tree` writes a link (the type of the
@@ -99,6 +100,7 @@ mod free;
 mod global;
 mod heap;
 mod hold;
+mod key;
 mod memlimit;
 mod name;
 mod parent;

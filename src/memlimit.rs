@@ -57,6 +57,12 @@ fn search(c: Chunk) -> Nearest {
     NonNull::new(holder.home().cast())
 }
 
+/// The account that the `home` of a malloc'd chunk is.
+#[inline(always)]
+pub fn of_home(home: *mut c_void) -> Nearest {
+    NonNull::new(home.cast())
+}
+
 /// The `home` of a malloc'd chunk in this account.
 #[inline]
 pub fn as_home(account: Nearest) -> *mut c_void {
@@ -93,15 +99,7 @@ fn own(c: Chunk) -> Nearest {
 /// limit; else errno says ENOMEM.
 #[inline]
 pub fn charge(account: Nearest, bytes: usize) -> bool {
-    account.is_none() || charge_some(account, bytes)
-}
-
-#[cold]
-fn charge_some(account: Nearest, bytes: usize) -> bool {
-    let fits = up(account).all(|a| {
-        let a = account!(a);
-        a.max == 0 || a.used.saturating_add(bytes) <= a.max
-    });
+    let fits = fits(account, bytes);
     if fits {
         add(account, bytes);
     } else {
@@ -111,18 +109,27 @@ fn charge_some(account: Nearest, bytes: usize) -> bool {
     fits
 }
 
+/// Would no account from this one up go beyond its limit?
+#[inline(always)]
+pub fn fits(account: Nearest, bytes: usize) -> bool {
+    up(account).all(|a| {
+        let a = account!(a);
+        a.max == 0 || a.used.saturating_add(bytes) <= a.max
+    })
+}
+
 /// Takes `bytes` off an account and all above it.
-#[inline]
+#[inline(always)]
 pub fn uncharge(account: Nearest, bytes: usize) {
-    if account.is_some() {
-        for a in up(account) {
-            let a = account!(a);
-            a.used = a.used.saturating_sub(bytes);
-        }
+    for a in up(account) {
+        let a = account!(a);
+        a.used = a.used.saturating_sub(bytes);
     }
 }
 
-fn add(account: Nearest, bytes: usize) {
+/// Adds `bytes` to an account and all above it.
+#[inline(always)]
+pub fn add(account: Nearest, bytes: usize) {
     for a in up(account) {
         account!(a).used += bytes;
     }

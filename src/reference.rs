@@ -6,7 +6,7 @@
 //! destructor; the newest handle keeps it meanwhile, so that neither making nor
 //! dropping a reference needs memory for it.
 
-use crate::alloc::{self, Plan};
+use crate::alloc;
 use crate::chunk::{Chunk, DYING, Destructor, FREE, HANDLE, REFERENCED};
 use crate::hold::Hold;
 use crate::{fault, memlimit, parent, tree};
@@ -99,14 +99,10 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
     if c.has(DYING) {
         return false;
     }
-    let plan = Plan {
-        flags: HANDLE,
-        ..Plan::of(size_of::<Handle>())
-    };
-    let Some(h) = alloc::planned(ctx, plan) else {
+    let size = size_of::<Handle>();
+    let Some(h) = alloc::special(ctx, size, c".reference".as_ptr(), HANDLE) else {
         return false;
     };
-    h.set_name(c".reference".as_ptr());
     let older = newest(c);
     // SAFETY: a fresh chunk of that size.
     unsafe {
@@ -148,6 +144,9 @@ pub fn drop_handle(h: Chunk, location: *const c_char) {
             c.set_hook(destructor);
             c.clear(REFERENCED);
         }
+    }
+    if alloc::release_handle(h, location) {
+        return;
     }
     tree::unlink(h);
     memlimit::close(h);

@@ -40,7 +40,7 @@ impl Root {
         self.0.store(user_of(c), Release);
     }
 
-    #[inline]
+    #[inline(always)]
     fn is(&self, c: Chunk) -> bool {
         self.0.load(Relaxed) == c.user()
     }
@@ -110,6 +110,12 @@ impl Drop for Locked {
         // SAFETY: `lock_links_of` took it, in this thread.
         unsafe { LINKS.unlock() };
     }
+}
+
+/// Is the list of the children of `parent` one thread's alone?
+#[inline(always)]
+pub fn is_private(parent: Chunk) -> bool {
+    !NULL_CONTEXT.is(parent)
 }
 
 /// The lock, if the children of `parent` are shared between threads.

@@ -170,12 +170,13 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 /* ---- the cache of a thread, for heap.rs ---------------------------------- */
 
 void talloc_impl_cache_close(void *cache);
-void **talloc_impl_cache_slot(void);
+void *talloc_impl_cache_now(void);
 int talloc_impl_cache_keep(void *cache);
 
-/* NULL before the first block is freed, and once the thread ends. */
+/* The empty one before the first block is freed, and once the thread ends. */
+extern char talloc_impl_no_cache[];
 __attribute__((visibility("hidden"), tls_model("initial-exec")))
-__thread void *talloc_impl_cache;
+__thread void *talloc_impl_cache = talloc_impl_no_cache;
 
 /* Set when the thread ends: what it frees from then on is not kept. */
 __attribute__((tls_model("initial-exec"))) static __thread int thread_ends;
@@ -184,14 +185,14 @@ static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static int has_key;
 
-void **talloc_impl_cache_slot(void)
+void *talloc_impl_cache_now(void)
 {
-	return &talloc_impl_cache;
+	return talloc_impl_cache;
 }
 
 static void close_cache(void *cache)
 {
-	talloc_impl_cache = NULL;
+	talloc_impl_cache = talloc_impl_no_cache;
 	thread_ends = 1;
 	talloc_impl_cache_close(cache);
 }
@@ -219,6 +220,6 @@ __attribute__((destructor)) static void library_goes(void)
 	if (has_key) {
 		pthread_key_delete(key);
 		has_key = 0;
-		close_cache(talloc_impl_cache);
+		close_cache(talloc_impl_cache == talloc_impl_no_cache ? NULL : talloc_impl_cache);
 	}
 }

@@ -47,6 +47,12 @@ pub fn watch() -> bool {
     heap::is_watched()
 }
 
+/// May a tool be watching? Nobody may have asked yet.
+#[inline(always)]
+pub fn may_watch() -> bool {
+    heap::may_be_watched()
+}
+
 /// Bytes to leave free behind a member.
 #[inline]
 pub fn gap() -> usize {

@@ -14,15 +14,16 @@
 //! itself) ends every walk.  The list under the null context is shared between
 //! threads: it changes only under the lock of `root`.
 
-use crate::chunk::{Chunk, DYING, ORPHAN};
-use crate::root;
+use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, OWNER, POOL};
+use crate::{key, root};
 
 /// The part of a header that belongs to this file.
+#[repr(C)]
 pub struct Links {
-    parent: Option<Chunk>,
-    next: Option<Chunk>,
-    prev: Option<Chunk>,
     child: Option<Chunk>,
+    prev: Option<Chunk>,
+    next: Option<Chunk>,
+    parent: Option<Chunk>,
 }
 
 impl Links {
@@ -66,19 +67,26 @@ pub fn link(parent: Option<Chunk>, c: Chunk) {
     }
 }
 
-/// The links of a new child of `parent`, whose list is its thread's alone.
-#[inline]
-pub fn first_below(parent: Chunk) -> Links {
-    Links {
+/// The links of a new child of `parent`, whose list is its thread's alone; `None` if
+/// the first child there is not as it should be.
+#[inline(always)]
+pub fn first_below(parent: Chunk, among: Among) -> Option<Links> {
+    let first = at!(parent).child;
+    if let Some(first) = first
+        && !among.is_sound(first)
+    {
+        return None;
+    }
+    Some(Links {
         parent: Some(parent),
-        next: at!(parent).child,
+        next: first,
         prev: None,
         child: None,
-    }
+    })
 }
 
 /// Completes that, once the header with those links is written.
-#[inline]
+#[inline(always)]
 pub fn now_first_below(parent: Chunk, c: Chunk) {
     if let Some(next) = at!(c).next {
         at!(next).prev = Some(c);
@@ -86,24 +94,149 @@ pub fn now_first_below(parent: Chunk, c: Chunk) {
     at!(parent).child = Some(c);
 }
 
-/// Takes `c` out of the list of `parent`, whose list is its thread's alone, and
-/// leaves its own links as they are.
-#[inline]
-pub fn leave_list_of(parent: Chunk, c: Chunk) {
-    let links = at!(c);
-    match links.prev {
-        Some(prev) => at!(prev).next = links.next,
-        None => at!(parent).child = links.next,
-    }
-    if let Some(next) = links.next {
-        at!(next).prev = links.prev;
+/// A chunk's way out of its list.
+pub struct Exit {
+    parent: Option<Chunk>,
+    next: Option<Chunk>,
+    prev: Option<Chunk>,
+}
+
+/// What a neighbour may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// A chunk without a flag: the shortest check.
+    Plain,
+    /// That, or a pool, a member of one, or one with a limit.
+    Common,
+    /// Any chunk.
+    Any,
+}
+
+impl Among {
+    #[inline(always)]
+    fn is_sound(self, c: Chunk) -> bool {
+        let added = c.added();
+        match self {
+            Among::Plain => added == 0,
+            Among::Common => {
+                added == 0
+                    || added == key::flags(MEMBER)
+                    || added == key::flags(POOL)
+                    || added == key::flags(OWNER)
+            }
+            Among::Any => added == 0 || c.is_live(),
+        }
     }
 }
 
-/// The parent whose list `c` is in.
-#[inline]
-pub fn list_owner(c: Chunk) -> Option<Chunk> {
-    at!(c).parent
+/// The way out of the list that `c` is in. `None` if that is shared between threads,
+/// or a neighbour that will be written to is not as it should be, or does not have
+/// `c` for its neighbour.
+#[inline(always)]
+pub fn exit(c: Chunk, among: Among) -> Option<Exit> {
+    let &mut Links {
+        parent, next, prev, ..
+    } = at!(c);
+    if let Some(prev) = prev {
+        if !among.is_sound(prev) || at!(prev).next != Some(c) {
+            return None;
+        }
+        if !root::is_private(parent?) {
+            return None;
+        }
+    } else if let Some(parent) = parent {
+        if !among.is_sound(parent) || at!(parent).child != Some(c) {
+            return None;
+        }
+        // None of the others is the null context.
+        if among == Among::Any && !root::is_private(parent) {
+            return None;
+        }
+    }
+    if let Some(next) = next
+        && (!among.is_sound(next) || at!(next).prev != Some(c))
+    {
+        return None;
+    }
+    Some(Exit { parent, next, prev })
+}
+
+impl Exit {
+    /// Takes the chunk out, and leaves its own links as they are.
+    #[inline(always)]
+    pub fn take(self) {
+        match self.prev {
+            Some(prev) => at!(prev).next = self.next,
+            None => {
+                if let Some(parent) = self.parent {
+                    at!(parent).child = self.next;
+                }
+            }
+        }
+        if let Some(next) = self.next {
+            at!(next).prev = self.prev;
+        }
+    }
+}
+
+/// Asks for the header of a chunk that is soon to be looked at: in a large tree the
+/// next one is seldom in the processor's cache.
+#[inline(always)]
+fn look_ahead(c: Option<Chunk>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(c) = c {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: asking for memory does nothing else, wherever it is.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(c.start().cast());
+            _mm_prefetch::<_MM_HINT_T0>(c.user().cast::<i8>().wrapping_sub(1));
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = c;
+}
+
+/// The children of a chunk while they are freed, newest first, without being taken
+/// out of the list one by one: nobody looks meanwhile.
+pub struct Shed {
+    parent: Chunk,
+    first: Option<Chunk>,
+    next: Option<Chunk>,
+}
+
+impl Shed {
+    /// None have been freed yet; `None` if the list is shared between threads.
+    #[inline(always)]
+    pub fn of(parent: Chunk) -> Option<Shed> {
+        let first = at!(parent).child;
+        root::is_private(parent).then_some(Shed {
+            parent,
+            first,
+            next: first,
+        })
+    }
+
+    /// The next one to be freed. It is to go, or `stop_at` follows.
+    #[inline(always)]
+    pub fn next(&mut self) -> Option<Chunk> {
+        let c = self.next?;
+        self.next = at!(c).next;
+        look_ahead(self.next);
+        Some(c)
+    }
+
+    /// All that `next` gave have gone, but for this one, if any: now it is the first.
+    #[inline(always)]
+    pub fn stop_at(self, c: Option<Chunk>) {
+        if c != self.first {
+            at!(self.parent).child = c;
+            if let Some(c) = c
+                && c.is_live()
+            {
+                at!(c).prev = None;
+            }
+        }
+    }
 }
 
 /// Takes `c` out of its parent's list.
@@ -111,8 +244,13 @@ pub fn list_owner(c: Chunk) -> Option<Chunk> {
 pub fn unlink(c: Chunk) {
     if let Some(p) = at!(c).parent {
         let _lock = root::lock_links_of(p);
-        leave_list_of(p, c);
         let links = at!(c);
+        Exit {
+            parent: links.parent,
+            next: links.next,
+            prev: links.prev,
+        }
+        .take();
         links.parent = None;
         links.next = None;
         links.prev = None;
@@ -278,11 +416,13 @@ impl Iterator for Subtree {
             && let Some(child) = self.visible(at!(cur).child)
         {
             self.depth += 1;
+            look_ahead(at!(child).next);
             self.at = Some(child);
             return self.at;
         }
         while cur != self.root {
             if let Some(sibling) = self.visible(at!(cur).next) {
+                look_ahead(at!(sibling).next);
                 self.at = Some(sibling);
                 return self.at;
             }
