@@ -5,6 +5,7 @@
 # usage: instructions.sh STAGE_DIR table     here, on the original, and malloc
 #        instructions.sh STAGE_DIR update    writes benches/instructions.txt
 #        instructions.sh STAGE_DIR check     compares with it: ok, not ok
+#        instructions.sh STAGE_DIR start     of starting, here and on the original
 #
 # The table has all instructions. What is committed and compared are those inside
 # this library and the calls that leave it: libc's own differ from one machine to
@@ -14,9 +15,9 @@ LC_ALL=C
 export LC_ALL
 
 case $#-${2-} in
-2-table | 2-update | 2-check) ;;
+2-table | 2-update | 2-check | 2-start) ;;
 *)
-	echo "usage: $0 STAGE_DIR table|update|check" >&2
+	echo "usage: $0 STAGE_DIR table|update|check|start" >&2
 	exit 2
 	;;
 esac
@@ -82,7 +83,7 @@ rows=$(LD_LIBRARY_PATH=$stage/lib "$work/bench" rows)
 for row in $rows nothing; do
 	case $what-$row in
 	table-malloc_*) echo ours "$row" ;;
-	*-malloc_*) ;;
+	*-malloc_* | start-[!n]*) ;;
 	*)
 		echo ours "$row"
 		if [ -n "$original" ] && { [ "$what" = table ] || [ "$row" = nothing ]; }; then
@@ -134,6 +135,9 @@ update)
 		done
 	} >"$work/update"
 	mv "$work/update" $file
+	;;
+start)
+	echo "$(figure ours nothing 1) $(figure original nothing 1)"
 	;;
 check)
 	failed=0
