@@ -31,7 +31,7 @@
 
 #define TIME_FOR_ONE 0.2 /* seconds, if the least number of rounds is done */
 #define LEAST_ROUNDS 3
-#define FILLS_MEMORY 100000 /* operations of a round, or more */
+#define FILLS_MEMORY 100000 /* operations of a round, or more; more time, too */
 #define TEXT_OF_48 "a text of 48 bytes: six words more and a full stop"
 
 static void *root, *inner, *text;
@@ -409,10 +409,10 @@ static int in_new_process(void)
 static void time_workload(const struct workload *w)
 {
 	double since = wall();
-	int p, round;
+	int p, round, fills = w->n >= FILLS_MEMORY;
 
-	for (round = 0; round < LEAST_ROUNDS || wall() - since < TIME_FOR_ONE; round++) {
-		if (w->n < FILLS_MEMORY) {
+	for (round = 0; round < LEAST_ROUNDS || wall() - since < (fills ? 3 : 1) * TIME_FOR_ONE; round++) {
+		if (!fills) {
 			time_round(w);
 		} else if (in_new_process()) {
 			time_round(w);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Nanoseconds of each operation on this library, on the original, and of malloc:
-# pairs of runs, one after the other, since the machine is not the same from one
-# minute to the next. Medians of the ratios in each pair.
+# pairs of runs, one right after the other, since the machine is not the same from
+# one minute to the next. Medians of the ratios in each pair.
 #
 # usage: bench.sh STAGE_DIR [WORKLOAD...]        (`make bench` calls it)
 #
@@ -55,13 +55,18 @@ unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE
 # ---- runs --------------------------------------------------------------------
 
 all=
-[ $# -gt 0 ] || all=yes
 LD_LIBRARY_PATH=$stage/lib "$work/bench" list >"$work/list"
 for workload in "$@"; do
-	if grep -qx "malloc_$workload" "$work/list"; then
-		set -- "$@" "malloc_$workload"
-	fi
+	grep -qx "$workload" "$work/list" || {
+		echo "$0: no workload $workload; there are:" $(grep -v '^malloc_' "$work/list") >&2
+		exit 2
+	}
 done
+if [ $# -eq 0 ]; then
+	all=yes
+	# shellcheck disable=SC2046 # names are words
+	set -- $(grep -v '^malloc_' "$work/list")
+fi
 
 run() { # PAIR SIDE LIBRARY WORKLOAD...
 	pair=$1
@@ -84,17 +89,22 @@ run() { # PAIR SIDE LIBRARY WORKLOAD...
 : >"$work/died"
 pair=1
 while [ $pair -le "$pairs" ]; do
-	[ ! -t 2 ] || printf '\rpair %d of %d ' $pair "$pairs" >&2
-	if [ $((pair % 2)) -eq 1 ]; then
-		run $pair ours "$stage/lib/libtalloc.so.2" "$@"
-		run $pair original "$original" "$@"
-	else
-		run $pair original "$original" "$@"
-		run $pair ours "$stage/lib/libtalloc.so.2" "$@"
-	fi
+	for workload in "$@"; do
+		[ ! -t 2 ] || printf '\rpair %d of %d: %-20s' $pair "$pairs" "$workload" >&2
+		# and malloc's, if there is such a one
+		both="$workload $(grep -x "malloc_$workload" "$work/list" || :)"
+		# shellcheck disable=SC2086 # names are words
+		if [ $((pair % 2)) -eq 1 ]; then
+			run $pair ours "$stage/lib/libtalloc.so.2" $both
+			run $pair original "$original" $both
+		else
+			run $pair original "$original" $both
+			run $pair ours "$stage/lib/libtalloc.so.2" $both
+		fi
+	done
 	pair=$((pair + 1))
 done
-[ ! -t 2 ] || printf '\r%20s\r' '' >&2
+[ ! -t 2 ] || printf '\r%40s\r' '' >&2
 if [ -n "$all" ] && command -v valgrind >/dev/null 2>&1; then
 	instructions=$(sh ./instructions.sh "$stage" start)
 	{

@@ -73,10 +73,10 @@ END {
 		printf "<text x=\"%d\" y=\"76.5\">%s</text>\n", x + 18, says[i]
 		x += 40 + 8 * length(says[i])
 	}
-	for (i = 0; i <= 1.01; i += 0.25) {
+	for (i = 0; i <= 1; i += 0.25) {
 		x = left + i * unit_width
 		printf "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"98\" y2=\"%d\" class=\"%s\"/>", x, x, height - 14,
-			i > 0.99 ? "whole" : "grid"
+			(i == 1 ? "whole" : "grid")
 		printf "<text x=\"%.1f\" y=\"92\" class=\"axis\">%s</text>\n", x, i == 0 ? "0" : sprintf("%.2f", i)
 	}
 	printf "%s</svg>\n", body

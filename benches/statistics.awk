@@ -34,10 +34,11 @@ function median_of(side, row,    p, n, v) {
 	return n == 0 ? "-" : number(quantile(v, n, 0.5))
 }
 
-# Fills r with the median and the quartiles of the ratio of two rows.
+# Fills r with the median and the quartiles of the ratio of two rows, if they are
+# not ratios themselves.
 function ratios(r, row, side, other,    p, n, v) {
 	n = 0
-	for (p = 1; p <= pairs; p++)
+	for (p = 1; p <= pairs && unit[row] != "x"; p++)
 		if ((p, "ours", row) in value && (p, side, other) in value && value[p, side, other] > 0)
 			v[++n] = value[p, "ours", row] / value[p, side, other]
 	r["median"] = n == 0 ? "-" : number(quantile(v, n, 0.5))

@@ -14,8 +14,6 @@ BEGIN {
 function short(x, unit) {
 	if (x == "-" || unit == "instr")
 		return x
-	if (x >= 100000)
-		return sprintf("%.2g", x)
 	return sprintf(x >= 100 ? "%.0f" : x >= 10 ? "%.1f" : "%.2f", x)
 }
 
@@ -48,7 +46,8 @@ function dash(x) {
 	has_target = $13 $14 $15 != ""
 	if ($1 ~ /^rss_/ && $5 != "-") {
 		processes++
-		if ($4 > $5)
+		# file pages come sixteen at a time, or do not
+		if ($4 > $5 + 64)
 			larger = larger sprintf(" %s (%d against %d)", substr($1, 5), $4, $5)
 		else
 			not_larger++
