@@ -12,18 +12,23 @@ function label(x, y, class, s) {
 	body = body sprintf("<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", x, y, class, escaped(s))
 }
 
-# A bar that would leave the picture ends at its edge; the number is right.
-function bar(value, whole, class,    w, s) {
+# A bar that would leave the picture is cut; the number is right.
+function bar(value, ratio, class,    w, s, cut) {
 	if (value == "-")
 		return
-	w = value / whole * unit_width
-	if (w > max_width)
+	w = ratio * unit_width
+	if (w > max_width) {
 		w = max_width
+		cut = sprintf("<rect x=\"%d\" y=\"%.1f\" width=\"4\" height=\"%d\" class=\"cut\"/>\n",
+			left + w - 16, y - 1, thick + 2)
+	} else {
+		cut = ""
+	}
 	body = body sprintf("<rect x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\" class=\"%s\"/>\n",
-		left, y, w, thick, class)
-	s = sprintf(value < 10 ? "%.1f ns" : "%.0f ns", value)
+		left, y, w, thick, class) cut
+	s = sprintf((value < 10 ? "%.1f" : "%.0f") " ns", value)
 	if (class == "ours")
-		s = s sprintf("  %.2f", value / whole)
+		s = sprintf("%.2f \302\267 %s", ratio, s)
 	label(left + w + 6, y + thick - 1.5, class == "ours" ? "number strong" : "number", s)
 	y += thick + 2
 }
@@ -31,18 +36,19 @@ function bar(value, whole, class,    w, s) {
 BEGIN {
 	FS = "\t"
 	left = 350
-	unit_width = 330
-	max_width = 430
+	unit_width = 300
+	max_width = 450
 	thick = 10
 	y = 106
 }
 $3 == "ns" && $13 $14 != "" {
 	top = y
-	whole = $5 != "-" ? $5 : $6
-	bar($4, whole, "ours")
-	bar($5, whole, "original")
-	bar($6, whole, "malloc")
-	label(left - 12, (top + y) / 2 + 3, "name", $2)
+	has_original = $5 != "-"
+	whole = has_original ? $5 : $6
+	bar($4, has_original ? $7 : $10, "ours")
+	bar($5, 1, "original")
+	bar($6, $6 / whole, "malloc")
+	label(left - 12, (top + y) / 2 + 3, "name", $2 (has_original ? "" : " (malloc = 1)"))
 	y += 10
 }
 END {
@@ -55,11 +61,13 @@ END {
 	print "text { font-family: system-ui, -apple-system, \"Segoe UI\", Helvetica, Arial, sans-serif; font-size: 13px; fill: #1f2328 }"
 	print ".card { fill: #ffffff; stroke: #d0d7de } .grid { stroke: #d0d7de } .whole { stroke: #6e7781; stroke-dasharray: 3 3 }"
 	print ".title { font-size: 17px; font-weight: 600 } .where, .number, .axis { font-size: 11px; fill: #59636e }"
+	print ".number { stroke: #ffffff; stroke-width: 3px; paint-order: stroke } .cut { fill: #ffffff }"
 	print ".axis { text-anchor: middle } .name { text-anchor: end } .number.strong { fill: #1f2328; font-weight: 600 }"
 	print ".ours { fill: #1f6feb } .original { fill: #a8b1bb } .malloc { fill: #e0883a }"
 	print "@media (prefers-color-scheme: dark) {"
 	print "text, .number.strong { fill: #e6edf3 } .card { fill: #0d1117; stroke: #30363d } .grid { stroke: #30363d }"
-	print ".where, .number, .axis { fill: #9198a1 } .ours { fill: #4493f8 } .original { fill: #6e7681 } .malloc { fill: #db8b3f }"
+	print ".where, .number, .axis { fill: #9198a1 } .number { stroke: #0d1117 } .cut { fill: #0d1117 }"
+	print " .ours { fill: #4493f8 } .original { fill: #6e7681 } .malloc { fill: #db8b3f }"
 	print "}"
 	print "</style>"
 	printf "<rect x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"8\" class=\"card\"/>\n", width - 1, height - 1
