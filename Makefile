@@ -1,7 +1,9 @@
 # make                 build/libtalloc.so.2.5.0 and build/libtalloc.a
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
-# make soak MINUTES=n  random walks beside the original; make coverage, make ops
+# make soak MINUTES=n  random walks beside the original; make coverage
+# make bench           times beside the original and malloc; BENCH="churn mix" some
+# make ops             instructions; make ops-update commits to the present ones
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
 # make uninstall, make clean, make header
 
@@ -108,9 +110,20 @@ soak: stage
 coverage: stage
 	@sh c-tests/coverage.sh
 
-# Instructions per operation, here and on the original.
+# Nanoseconds per operation, here, on the original and of malloc, in pairs of
+# runs; all of them also make benches/results and the figures in README.md.
+BENCH =
+BENCH_PAIRS = 7
+bench: stage
+	@BENCH_PAIRS='$(BENCH_PAIRS)' sh benches/bench.sh '$(stage)' $(BENCH)
+
+# Instructions per operation, here, on the original and of malloc; what
+# `make check` holds the next change to.
 ops: stage
-	@sh benches/ops.sh '$(stage)'
+	@sh benches/instructions.sh '$(stage)' table
+
+ops-update: stage
+	@sh benches/instructions.sh '$(stage)' update
 
 check-upstream: stage
 	@sh c-tests/upstream/run.sh '$(TALLOC_SRC)' '$(stage)'
@@ -118,4 +131,5 @@ check-upstream: stage
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check soak coverage ops check-upstream clean
+.PHONY: all header install uninstall stage demo check soak coverage bench ops ops-update \
+	check-upstream clean

@@ -140,6 +140,7 @@ script c-tests/install.sh
 script c-tests/two-libraries.sh "$stage"
 script c-tests/oom/oom-all.sh "$stage"
 script c-tests/memory-tools.sh "$stage"
+script benches/instructions.sh "$stage" check
 # The race detector of Rust comes with nightly alone, which is nobody's duty.
 if rustup run nightly rustc --version >/dev/null 2>&1; then
 	script c-tests/tsan.sh "$stage"
