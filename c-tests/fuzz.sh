@@ -51,7 +51,8 @@ env -u CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR="$build" CARGO_PROFILE_RELEASE_L
 	cargo build --release --locked --target "$host" >"$build/cargo.log" 2>&1 ||
 	fail "the library builds for fuzzing" "$build/cargo.log"
 objcopy --redefine-sym malloc=fuzz_malloc --redefine-sym realloc=fuzz_realloc \
-	--redefine-sym free=fuzz_free "$build/$host/release/libtalloc.a" "$build/libtalloc.a" ||
+	--redefine-sym free=fuzz_free --redefine-sym malloc_usable_size=fuzz_usable_size \
+	"$build/$host/release/libtalloc.a" "$build/libtalloc.a" ||
 	fail "objcopy"
 clang -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer -Iinclude -o "$build/fuzz" \
 	c-tests/fuzz/fuzz.c "$build/libtalloc.a" >"$build/clang.log" 2>&1 ||

@@ -79,7 +79,7 @@ pub unsafe fn new(ctx: *const c_void, size: usize, name: *const c_char) -> Optio
 /// to find out.
 #[inline(always)]
 fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
-    if !parent.home().is_null() {
+    if !parent.home().is_null() || size > heap::SMALL_BYTES - HEADER {
         return None;
     }
     let kept = heap::kept(HEADER + size)?;

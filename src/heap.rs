@@ -68,6 +68,9 @@ const fn bytes_of(class: usize) -> usize {
     16 * class + 8
 }
 
+/// The largest of the small blocks.
+pub const SMALL_BYTES: usize = bytes_of(SMALL - 1);
+
 /// The class of large blocks that a block of so many bytes is kept in; beyond
 /// `CLASSES` for none.
 fn large_class_of(bytes: usize) -> usize {

@@ -10,10 +10,6 @@
 //! ```
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
 
 /// The bits of a tag that are its mark. They are in its first bytes, so that an
 /// overrun of one byte is seen; the lowest is always 1, so that one of zeros is
@@ -45,8 +41,7 @@ struct Keys {
 
 struct Place(UnsafeCell<Keys>);
 
-// SAFETY: written once, by `make`, with what every thread would write; threads
-// that have a chunk, or have called `ready`, come after that.
+// SAFETY: written once, by `make`, before there is a second thread.
 unsafe impl Sync for Place {}
 
 static KEYS: Place = Place(UnsafeCell::new(Keys {
@@ -57,13 +52,9 @@ static KEYS: Place = Place(UnsafeCell::new(Keys {
     public: 0,
 }));
 
-static MADE: AtomicBool = AtomicBool::new(false);
-
-/// Plain reads, not atomic ones, so that the compiler reads once for two tags.
 macro_rules! key {
     ($field:ident) => {
-        // SAFETY: see `Place`. Who asks before there is a chunk, about a pointer
-        // that is none, gets one answer or the other.
+        // SAFETY: see `Place`.
         unsafe { (*KEYS.0.get()).$field }
     };
 }
@@ -105,13 +96,18 @@ pub fn check(added: u32) -> Option<u32> {
     (added == 0 || added == any_flags(flags)).then_some(flags)
 }
 
-/// Sees to it that there is a secret. To be called before a header is written
-/// without another one there.
+/// Sees to it that there is a secret. `tools.c` calls it when the library is loaded;
+/// if a constructor of the program comes before that, the first chunk does.
 #[inline]
 pub fn ready() {
-    if !MADE.load(Acquire) {
+    if key!(factor) == NOT_YET {
         make();
     }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn talloc_impl_loaded() {
+    ready();
 }
 
 /// A number that differs from process to process.
@@ -123,14 +119,7 @@ pub fn public() -> u32 {
 #[cold]
 #[inline(never)]
 fn make() {
-    static SEED: AtomicU64 = AtomicU64::new(0);
-
-    let mine = random() | 1;
-    // All threads that come here derive the same from the seed of the first.
-    let seed = match SEED.compare_exchange(0, mine, Relaxed, Relaxed) {
-        Ok(_) => mine,
-        Err(first) => first,
-    };
+    let seed = random() | 1;
     let factor = if seed == NOT_YET { !seed | 1 } else { seed };
     let add = |flag: u32| flag | ((flag as u64).wrapping_mul(factor) >> MIX_SHIFT) as u32 & !1;
     // One way from the factor, and no upper bits of a product with it.
@@ -144,7 +133,6 @@ fn make() {
     };
     // SAFETY: see `Place`.
     unsafe { KEYS.0.get().write(keys) };
-    MADE.store(true, Release);
 }
 
 fn random() -> u64 {

@@ -4,17 +4,16 @@
 //! The lock guards those links, nothing else, and is never held while a user's
 //! function runs.
 
-use crate::chunk::{Chunk, HEADER, SPECIAL, user_of};
+use crate::chunk::{Chunk, SPECIAL};
 use core::cell::UnsafeCell;
-use core::ffi::c_void;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::null_mut;
 use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 /// A chunk that the process points to.
-pub struct Root(AtomicPtr<c_void>);
+pub struct Root(AtomicPtr<u8>);
 
 /// The chunk that owns top-level chunks, while tracking is on.
 pub static NULL_CONTEXT: Root = Root(AtomicPtr::new(null_mut()));
@@ -26,10 +25,9 @@ impl Root {
     /// The chunk, if there is one.
     #[inline]
     pub fn get(&self) -> Option<Chunk> {
-        let user = NonNull::new(self.0.load(Acquire))?;
-        // SAFETY: the user's pointer of a live chunk: `moved` or `gone` is called before
-        // it is elsewhere.
-        Some(unsafe { Chunk::at(user.as_ptr().cast::<u8>().sub(HEADER)) })
+        let start = self.0.load(Acquire);
+        // SAFETY: a live chunk: `moved` or `gone` is called before it is elsewhere.
+        (!start.is_null()).then(|| unsafe { Chunk::at(start) })
     }
 
     /// Points to `c` from now on.
@@ -37,12 +35,12 @@ impl Root {
         if let Some(c) = c {
             c.set(SPECIAL);
         }
-        self.0.store(user_of(c), Release);
+        self.0.store(c.map_or(null_mut(), Chunk::start), Release);
     }
 
     #[inline(always)]
     fn is(&self, c: Chunk) -> bool {
-        self.0.load(Relaxed) == c.user()
+        self.0.load(Relaxed) == c.start()
     }
 }
 

@@ -167,6 +167,15 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 		talloc_impl_hide(to, (size_t)(from - to));
 }
 
+/* ---- for key.rs ------------------------------------------------------------ */
+
+void talloc_impl_loaded(void);
+
+__attribute__((constructor)) static void library_comes(void)
+{
+	talloc_impl_loaded();
+}
+
 /* ---- the cache of a thread, for heap.rs ---------------------------------- */
 
 void talloc_impl_cache_close(void *cache);

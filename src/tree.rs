@@ -101,31 +101,24 @@ pub struct Exit {
     prev: Option<Chunk>,
 }
 
-/// What a neighbour may be.
+/// What a neighbour may be. Others are for the slower ways.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Among {
     /// A chunk without a flag: the shortest check.
     Plain,
     /// That, or a pool, a member of one, or one with a limit.
     Common,
-    /// Any chunk.
-    Any,
 }
 
 impl Among {
     #[inline(always)]
     fn is_sound(self, c: Chunk) -> bool {
         let added = c.added();
-        match self {
-            Among::Plain => added == 0,
-            Among::Common => {
-                added == 0
-                    || added == key::flags(MEMBER)
+        added == 0
+            || self == Among::Common
+                && (added == key::flags(MEMBER)
                     || added == key::flags(POOL)
-                    || added == key::flags(OWNER)
-            }
-            Among::Any => added == 0 || c.is_live(),
-        }
+                    || added == key::flags(OWNER))
     }
 }
 
@@ -134,24 +127,19 @@ impl Among {
 /// `c` for its neighbour.
 #[inline(always)]
 pub fn exit(c: Chunk, among: Among) -> Option<Exit> {
-    let &mut Links {
-        parent, next, prev, ..
-    } = at!(c);
+    let parent = at!(c).parent;
+    if parent.is_some_and(|p| !root::is_private(p)) {
+        return None;
+    }
+    let &mut Links { next, prev, .. } = at!(c);
     if let Some(prev) = prev {
-        if !among.is_sound(prev) || at!(prev).next != Some(c) {
+        if !among.is_sound(prev) || at!(prev).next != Some(c) || parent.is_none() {
             return None;
         }
-        if !root::is_private(parent?) {
-            return None;
-        }
-    } else if let Some(parent) = parent {
-        if !among.is_sound(parent) || at!(parent).child != Some(c) {
-            return None;
-        }
-        // None of the others is the null context.
-        if among == Among::Any && !root::is_private(parent) {
-            return None;
-        }
+    } else if let Some(parent) = parent
+        && (!among.is_sound(parent) || at!(parent).child != Some(c))
+    {
+        return None;
     }
     if let Some(next) = next
         && (!among.is_sound(next) || at!(next).prev != Some(c))
@@ -208,8 +196,11 @@ impl Shed {
     /// None have been freed yet; `None` if the list is shared between threads.
     #[inline(always)]
     pub fn of(parent: Chunk) -> Option<Shed> {
+        if !root::is_private(parent) {
+            return None;
+        }
         let first = at!(parent).child;
-        root::is_private(parent).then_some(Shed {
+        Some(Shed {
             parent,
             first,
             next: first,

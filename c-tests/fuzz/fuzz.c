@@ -109,6 +109,7 @@ static void let_go(struct block *b)
 void *fuzz_malloc(size_t size);
 void *fuzz_realloc(void *old, size_t size);
 void fuzz_free(void *start);
+size_t fuzz_usable_size(void *start);
 
 void *fuzz_malloc(size_t size)
 {
@@ -165,6 +166,15 @@ void *fuzz_realloc(void *old, size_t size)
 	memcpy(start, old, before < size ? before : size);
 	fuzz_free(old);
 	return start;
+}
+
+size_t fuzz_usable_size(void *start)
+{
+	struct block *b = block_at(start);
+
+	if (b == NULL)
+		FAIL("what is looked at is no block");
+	return b->size;
 }
 
 /* ---- the input ---------------------------------------------------------- */
