@@ -35,7 +35,7 @@ report() { # STATUS NAME [LOG]
 # Deep trees and threads have tests of their own kind; faults.c and misuse.c use freed
 # memory to see what comes of it.
 programs=$(ls c-tests/common/*.c c-tests/ours/*.c c-tests/talloc_test.c |
-	grep -v -e /thread_cache -e /depth -e /threads -e /faults -e /misuse -e /width -e two_libraries -e dlopen)
+	grep -v -e /thread_cache -e /depth -e /threads -e /faults -e /misuse -e /corrupted -e /width -e two_libraries -e dlopen)
 
 build() { # NAME SOURCE LIBRARY FLAGS...
 	name=$1
