@@ -71,5 +71,10 @@ if build any_layout; then
 	report $? "one word of a header overwritten: caught, or without effect"
 	worst any_layout
 fi
+if build our_layout; then
+	attack our_layout "$stage/lib" "this library, by its source"
+	report $? "the words that lead somewhere: caught, or without effect"
+	worst our_layout
+fi
 [ $failed -eq 0 ] || exit 1
 [ $skipped -eq 0 ] || exit 77

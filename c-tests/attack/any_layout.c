@@ -61,7 +61,7 @@ static void *named(const void *ctx, const char *name)
 	return talloc_named_const(ctx, 40, name);
 }
 
-static bool set_scene(bool in_pool, enum extra extra)
+static void set_scene(bool in_pool, enum extra extra)
 {
 	scene.top = in_pool ? talloc_pool(NULL, 4096) : named(NULL, "top");
 	scene.other = named(scene.top, "other");
@@ -74,7 +74,6 @@ static bool set_scene(bool in_pool, enum extra extra)
 		talloc_set_destructor(scene.victim, agrees);
 	if (extra == REFERENCE)
 		talloc_reference(scene.other, scene.victim);
-	return scene.victim != NULL;
 }
 
 /* ---- operations ---- */
@@ -170,8 +169,7 @@ static int make_attack(const void *arguments)
 	const struct attack *a = arguments;
 	uintptr_t value;
 
-	if (!set_scene(a->in_pool, a->extra))
-		return NO_SCENE;
+	set_scene(a->in_pool, a->extra);
 	if (a->value == FUNCTION)
 		value = (uintptr_t)planted;
 	else if (a->value == BUFFER)

@@ -45,18 +45,18 @@ struct slots {
 	uint64_t *bitmap;
 };
 
-/* The user memory of a reference; which word is which is the compiler's choice. */
+/* The user memory of a reference. */
 struct handle {
-	void *words[5];
+	struct header *target, *newer, *older;
+	const char *location;
+	void *destructor;
 };
 
-/* What a limited context has, in a block of its own; the same goes for it. */
+/* What a limited context has, in a block of its own. */
 struct account {
-	void *words[4];
+	void *home, *above;
+	size_t max, used;
 };
-
-/* A kept block has the next one in this word of its header. */
-#define KEPT_WORD 1
 
 static inline struct header *header_of(const void *ptr)
 {
@@ -87,12 +87,13 @@ static inline void check_layout(void)
 	void *newer = talloc_named_const(parent, 16, "newer");
 	struct header *h = header_of(middle);
 
+	talloc_reference(middle, older);
 	if ((char *)middle - (char *)older != sizeof(struct header) + 16 || h->size != 16 ||
 	    h->parent != header_of(parent) || h->next != header_of(older) ||
-	    h->prev != header_of(newer) || h->child != NULL ||
+	    h->prev != header_of(newer) || h->child->size != sizeof(struct handle) ||
 	    header_of(parent)->child != header_of(newer) ||
 	    arena_of(parent)->start != (unsigned char *)header_of(older) ||
-	    arena_of(parent)->live != 4) {
+	    arena_of(parent)->live != 5) {
 		fprintf(stderr, "layout.h does not describe this library\n");
 		exit(2);
 	}
