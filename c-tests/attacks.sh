@@ -41,7 +41,7 @@ build() { # PROGRAM
 
 # The table to stdout; the worst of what went through to stderr, if it matters.
 attack() { # PROGRAM LIBDIR TITLE
-	LD_LIBRARY_PATH=$2 timeout 300 "$work/$1" -v "$3" >"$work/$1.out" 2>"$work/err"
+	LD_LIBRARY_PATH=$2 timeout 400 "$work/$1" -v "$3" >"$work/$1.out" 2>"$work/err"
 	status=$?
 	grep -v '^  ' "$work/$1.out"
 	# what is no finding of the suite is a fault of it

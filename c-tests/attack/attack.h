@@ -96,7 +96,7 @@ typedef int attack_fn(const void *arguments);
 static void in_a_cage(void)
 {
 	struct rlimit none = { 0, 0 }, memory = { 1 << 30, 1 << 30 };
-	struct itimerval time = { { 0, 0 }, { 0, 50000 } };
+	struct itimerval time = { { 0, 0 }, { 0, 20000 } };
 	int fd = fileno(null_file);
 
 	setrlimit(RLIMIT_CORE, &none);

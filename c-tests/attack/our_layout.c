@@ -42,7 +42,7 @@ static const char *const kind_names[KINDS] = {
 	"cache", "freed block", "freed pool member", "freed cache object",
 };
 
-enum { SIZE = 48, SLOT = HEADER + SIZE, SLOTS = 80, ROOM = 4096, KEEPERS = 2, MOST = 64 };
+enum { SIZE = 48, SLOT = HEADER + SIZE, SLOTS = 80, ROOM = 4096, KEEPERS = 2, MOST = 250 };
 
 static struct {
 	void *top, *other, *owner, *parent, *older, *victim, *kid, *newer, *stranger, *account;
@@ -52,15 +52,19 @@ static struct {
 	/* what it was before it was freed */
 	unsigned char before[HEADER];
 	/* all that is alive, first those that are so to the last */
-	void *live[MOST];
+	struct {
+		char *at;
+		size_t size;
+	} live[MOST];
 	int count;
 	bool overlapped;
 } s;
 
 static void *lives(void *ptr)
 {
-	memset(ptr, 'k', talloc_get_size(ptr));
-	s.live[s.count++] = ptr;
+	memset(ptr, 'k', SIZE);
+	s.live[s.count].at = ptr;
+	s.live[s.count++].size = SIZE;
 	return ptr;
 }
 
@@ -158,27 +162,36 @@ static void set_scene(enum kind kind)
 
 /* ---- new chunks, which must lie where nobody is ---- */
 
-static bool overlap(const char *a, const void *b)
+static void is_new(char *at, size_t size)
 {
-	const char *other = b;
-
-	return a - HEADER < other + SIZE && other - HEADER < a + SIZE;
-}
-
-static void *is_new(void *ptr)
-{
-	const char *at = ptr;
 	int i;
 
 	if (at == NULL)
-		return NULL;
+		return;
 	for (i = 0; i < s.count; i++)
-		s.overlapped |= overlap(at, s.live[i]);
-	if (s.room != NULL && at < s.end && at + SIZE > s.end)
+		s.overlapped |= at - HEADER < s.live[i].at + s.live[i].size &&
+				s.live[i].at - HEADER < at + size;
+	if (s.room != NULL && at < s.end && at + size > s.end)
 		s.overlapped = true;
-	if (s.count < MOST)
-		s.live[s.count++] = ptr;
-	return ptr;
+	if (s.count < MOST) {
+		s.live[s.count].at = at;
+		s.live[s.count++].size = size;
+	}
+}
+
+static void make(const void *ctx, size_t size)
+{
+	is_new(talloc_named_const(ctx, size, "new"), size);
+}
+
+/* Several, small and large ones. */
+static void make_all(const void *ctx)
+{
+	static const size_t sizes[] = { SIZE, SIZE + 16, 900 };
+	int i;
+
+	for (i = 0; i < 30; i++)
+		make(ctx, sizes[i % 3]);
 }
 
 /* What nobody had a reason to write. */
@@ -188,7 +201,7 @@ static bool keepers_suffer(void)
 
 	for (i = 0; i < KEEPERS; i++)
 		for (j = 0; j < SIZE; j++)
-			if (((char *)s.live[i])[j] != 'k')
+			if (s.live[i].at[j] != 'k')
 				return true;
 	return s.overlapped;
 }
@@ -349,14 +362,14 @@ static struct forgery *forge(int how, const struct place *place)
 }
 
 enum value {
-	ZERO, ONE, TWO, ALL_ONES, BIG, OLD_PLUS, OLD_MINUS, FUNCTION, TO_ZEROS, TO_PATTERN,
+	ZERO, ONE, TWO, NINE_HUNDRED, BIG, ALL_ONES, OLD_PLUS, OLD_MINUS, FUNCTION, TO_ZEROS, TO_PATTERN,
 	TO_BLIND, TO_LEAKED, TO_LEAKED_HANDLE, TO_LEAKED_POOL, TO_LEAKED_CACHE, TO_LEAKED_DEAD,
 	TO_ARENA, TO_ACCOUNT, TO_VICTIM, TO_PARENT, TO_NEWER, TO_OLDER, TO_KID, TO_OTHER, TO_STRANGER,
 	STRANGERS, AS_IT_WAS, VALUES
 };
 
 static const char *const value_names[VALUES] = {
-	"0", "1", "2", "all bits", "0x0ffffff0", "16 more", "16 less", "function", "zeros",
+	"0", "1", "2", "900", "0x0ffffff0", "all bits", "16 more", "16 less", "function", "zeros",
 	"buffer", "forged chunk, blind", "forged chunk, leaked", "forged handle, leaked",
 	"forged pool, leaked", "forged cache, leaked", "forged freed chunk, leaked", "forged arena",
 	"forged account", "the victim", "its parent", "its newer sibling", "its older sibling",
@@ -397,14 +410,15 @@ static bool make_value(enum value value, const struct place *place, const void *
 		       FRONT);
 		return true;
 	}
-	if (place->is_link && value >= ONE && value <= BIG)
+	if (place->is_link && value >= ONE && value <= ALL_ONES)
 		return false;
 	switch (value) {
 	case ZERO: word = 0; break;
 	case ONE: word = 1; break;
 	case TWO: word = 2; break;
-	case ALL_ONES: word = ~(uint64_t)0; break;
+	case NINE_HUNDRED: word = 900; break;
 	case BIG: word = 0x0ffffff0; break;
+	case ALL_ONES: word = ~(uint64_t)0; break;
 	case OLD_PLUS: word += 16; break;
 	case OLD_MINUS: word -= 16; break;
 	case FUNCTION: word = (uintptr_t)planted; break;
@@ -470,8 +484,8 @@ static void grow_more(void) { resize(&s.victim, 20000); }
 static void shrink_it(void) { resize(&s.victim, 8); }
 static void grow_newer(void) { resize(&s.newer, 500); }
 static void reparent_it(void) { talloc_reparent(s.owner, s.parent, s.victim); }
-static void new_child(void) { is_new(node(s.victim, "new")); }
-static void new_sibling(void) { is_new(node(s.parent, "new")); }
+static void new_child(void) { make(s.victim, SIZE); }
+static void new_sibling(void) { make(s.parent, SIZE); }
 static void refer(void) { talloc_reference(s.parent, s.victim); }
 static void unlink_it(void) { talloc_unlink(s.parent, s.victim); }
 static void unlink_owner(void) { talloc_unlink(s.owner, s.victim); }
@@ -501,17 +515,13 @@ static void new_objects(void)
 	int i;
 
 	for (i = 0; cache != NULL && i < 6; i++)
-		is_new(talloc_cache(cache));
+		is_new(talloc_cache(cache), SIZE);
 }
 
 static void new_ones(void)
 {
-	int i;
-
-	for (i = 0; i < 4; i++)
-		is_new(node(s.parent, "new"));
-	for (i = 0; i < 4; i++)
-		is_new(node(NULL, "new"));
+	make_all(s.parent);
+	make_all(NULL);
 }
 
 /* The blocks that are kept go back. */
@@ -561,14 +571,12 @@ enum { OPERATIONS = sizeof(operations) / sizeof(operations[0]) };
 /* All goes, but for those that stay; and the memory is used again. */
 static void aftermath(void)
 {
-	int i;
-
 	s.count = KEEPERS;
+	if (s.room == s.victim)
+		s.room = NULL; /* somebody else may have the memory then */
 	talloc_free(s.top);
-	for (i = 0; i < 4; i++)
-		is_new(node(s.live[0], "new"));
-	for (i = 0; i < 4; i++)
-		is_new(node(NULL, "new"));
+	make_all(s.live[0].at);
+	make_all(NULL);
 }
 
 /* ---- attacks ---- */
