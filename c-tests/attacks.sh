@@ -40,8 +40,8 @@ build() { # PROGRAM
 }
 
 # The table to stdout; the worst of what went through to stderr, if it matters.
-attack() { # PROGRAM LIBDIR TITLE
-	LD_LIBRARY_PATH=$2 timeout 400 "$work/$1" -v "$3" >"$work/$1.out" 2>"$work/err"
+attack() { # PROGRAM LIBDIR TITLE [FLAG]
+	LD_LIBRARY_PATH=$2 timeout 400 "$work/$1" -v ${4+"$4"} "$3" >"$work/$1.out" 2>"$work/err"
 	status=$?
 	grep -v '^  ' "$work/$1.out"
 	# what is no finding of the suite is a fault of it
@@ -69,6 +69,9 @@ if build any_layout; then
 	fi
 	attack any_layout "$stage/lib" "this library"
 	report $? "one word of a header overwritten: caught, or without effect"
+	worst any_layout
+	attack any_layout "$stage/lib" "abort function returns" -r
+	report $? "the same when the abort function returns: the call fails, nothing else"
 	worst any_layout
 fi
 if build our_layout; then

@@ -2,20 +2,18 @@
  * An overrun has changed one word of a chunk's header: does the library do what
  * that word says?
  *
- * usage: any_layout [-v] [TITLE]
+ * usage: any_layout [-r] [-v] [TITLE]
  *
  * Runs on any libtalloc, knowing nothing of its headers but their size.  Each
  * word of a victim's header is overwritten with the address of a function, of a
  * plain buffer, or of a forged chunk: a copy of a live header with the function
  * in one of its words, each in turn.  Then one operation follows.  Prints a
- * table, and with -v a line for each attack that the library did not withstand.
- * Exits with 1 if there was one.
+ * table, and with -v a line for each attack that the library did not withstand;
+ * exits with 1 if there was one.  With -r the abort function returns.
  */
 #include "attack.h"
 
 #include <stddef.h>
-
-#define ROUND(n) (((n) + 15) & ~(size_t)15)
 
 /* ---- the header ---- */
 
@@ -222,13 +220,21 @@ static void attack_scene(bool in_pool, enum extra extra, bool verbose, struct ro
 
 int main(int argc, char **argv)
 {
-	bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-	const char *title = argc > 1 + verbose ? argv[1 + verbose] : "this library";
+	const char *title = "this library";
+	bool verbose = false;
 	struct row rows[EXTRAS] = { { 0, { 0 } } };
 	bool withstood = true;
 	char head[64];
-	int extra;
+	int extra, i;
 
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-r") == 0)
+			abort_returns = true;
+		else if (strcmp(argv[i], "-v") == 0)
+			verbose = true;
+		else
+			title = argv[i];
+	}
 	open_bait();
 	header = header_size();
 	for (extra = 0; extra < EXTRAS; extra++) {

@@ -37,7 +37,6 @@ enum { BAIT = 8192 };
 static struct {
 	unsigned char bait[BAIT], before[BAIT];
 	char reason[256]; /* what the abort function was told */
-	char log[4096];   /* and what the log function got before */
 } *shared;
 
 /* The first half is for a plain buffer, the second for forged chunks. */
@@ -60,17 +59,21 @@ static void end(int status)
 	_exit(is_harmed != NULL && is_harmed() ? DID_HARM : status);
 }
 
+/* Should the abort function return, the call must fail and do nothing more. */
+static bool abort_returns;
+
 static void caught(const char *reason)
 {
-	snprintf(shared->reason, sizeof(shared->reason), "%s", reason);
-	end(WAS_CAUGHT);
+	if (shared->reason[0] == '\0')
+		snprintf(shared->reason, sizeof(shared->reason), "%s", reason);
+	if (!abort_returns)
+		end(WAS_CAUGHT);
 }
 
+/* All of a line is read, whoever's name is in it. */
 static void log_line(const char *line)
 {
-	size_t used = strlen(shared->log);
-
-	snprintf(shared->log + used, sizeof(shared->log) - used, "%s", line);
+	fputs(line, null_file);
 }
 
 static void open_bait(void)
@@ -115,7 +118,7 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 
 	memset(shared->bait, 0x5a, BAIT);
 	memcpy(shared->before, shared->bait, BAIT);
-	shared->reason[0] = shared->log[0] = '\0';
+	shared->reason[0] = '\0';
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
@@ -136,7 +139,7 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == WAS_CAUGHT)
 		return CAUGHT;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == DONE)
-		return NO_EFFECT;
+		return shared->reason[0] != '\0' ? CAUGHT : NO_EFFECT;
 	/* there is no such thing to attack in this scene */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SCENE)
 		return VERDICTS;
