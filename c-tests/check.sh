@@ -139,6 +139,8 @@ script c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"
 script c-tests/install.sh
 script c-tests/two-libraries.sh "$stage"
 script c-tests/oom/oom-all.sh "$stage"
+script c-tests/attacks.sh "$stage"
+grep -vE '^(ok|not ok|skip) - ' "$work/script.out"
 script c-tests/memory-tools.sh "$stage"
 script benches/instructions.sh "$stage" check
 # The race detector of Rust comes with nightly alone, which is nobody's duty.

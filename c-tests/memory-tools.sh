@@ -32,10 +32,10 @@ report() { # STATUS NAME [LOG]
 	fi
 }
 
-# Deep trees and threads have tests of their own kind; ours/faults.c uses freed
-# memory to see what comes of it.
+# Deep trees and threads have tests of their own kind; faults.c, misuse.c and
+# corrupted.c use freed and overwritten memory to see what comes of it.
 programs=$(ls c-tests/common/*.c c-tests/ours/*.c c-tests/talloc_test.c |
-	grep -v -e /thread_cache -e /depth -e /threads -e /faults -e /width -e two_libraries -e dlopen)
+	grep -v -e /thread_cache -e /depth -e /threads -e /faults -e /misuse -e /corrupted -e /width -e two_libraries -e dlopen)
 
 build() { # NAME SOURCE LIBRARY FLAGS...
 	name=$1

@@ -50,6 +50,18 @@ if compile dlopen c-tests/two-libraries/dlopen.c -ldl -lpthread; then
 	try "$work/dlopen" "$stage/lib/libtalloc.so.2"
 fi
 
+# The loader takes one library of a name, so the other one gets another name, of
+# the same length: in the file name, and where it is written inside.
+rename() { # LIBRARY NUMBER
+	LC_ALL=C sed "s/libtalloc\.so\.2/libtalloc.so.$2/g" "$1" >"$work/libtalloc.so.$2"
+}
+
+if compile copies c-tests/two-libraries/copies.c -Ic-tests -I"$stage/include" \
+	"$stage/lib/libtalloc.so.2" -ldl -Wl,-rpath,"$stage/lib"; then
+	rename "$stage/lib/libtalloc.so.2" 8
+	try "$work/copies" "$work/libtalloc.so.8"
+fi
+
 original=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
 if [ -z "$original" ]; then
 	echo "skip - beside the original: package libtalloc2"
@@ -60,9 +72,7 @@ fi
 compile host c-tests/two-libraries/host.c -Ic-tests -I"$stage/include" \
 	"$stage/lib/libtalloc.so.2" -ldl -Wl,-rpath,"$stage/lib" || exit 1
 
-# The loader takes one library of a name, so the other one gets another name, of
-# the same length: in the file name, and where it is written inside.
-LC_ALL=C sed 's/libtalloc\.so\.2/libtalloc.so.9/g' "$original" >"$work/libtalloc.so.9"
+rename "$original" 9
 # shellcheck disable=SC2016 # the loader's $ORIGIN
 if compile plugin.so c-tests/two-libraries/plugin.c -fPIC -shared -I"$stage/include" \
 	"$work/libtalloc.so.9" -Wl,-rpath,'$ORIGIN'; then

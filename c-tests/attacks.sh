@@ -1,0 +1,83 @@
+#!/bin/sh
+# Is a corrupted heap caught, and not obeyed?
+#
+# usage: attacks.sh STAGE_DIR
+#
+# Overwrites headers and looks at what the library makes of it, here and on the
+# original. Prints the tables, and one line per check; ends with 1 if one failed.
+set -u
+LC_ALL=C.UTF-8
+export LC_ALL
+
+if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
+	echo "usage: $0 STAGE_DIR, where \`make stage\` has installed the library" >&2
+	exit 2
+fi
+stage=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.." || exit 2
+cc=${CC:-cc}
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+failed=0
+skipped=0
+
+report() { # STATUS NAME
+	if [ "$1" -eq 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+build() { # PROGRAM
+	"$cc" -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$stage/include" -o "$work/$1" \
+		"c-tests/attack/$1.c" "$stage/lib/libtalloc.so.2" >"$work/err" 2>&1 && return
+	report 1 "$1 compiles"
+	cat "$work/err" >&2
+	return 1
+}
+
+# The table to stdout; the worst of what went through to stderr, if it matters.
+attack() { # PROGRAM LIBDIR TITLE [FLAG]
+	LD_LIBRARY_PATH=$2 timeout 400 "$work/$1" -v ${4+"$4"} "$3" >"$work/$1.out" 2>"$work/err"
+	status=$?
+	grep -v '^  ' "$work/$1.out"
+	# what is no finding of the suite is a fault of it
+	[ $status -le 1 ] || cat "$work/err" >&2
+	return $status
+}
+
+worst() { # PROGRAM
+	for verdict in ran written crashed; do
+		grep "^  $verdict" "$work/$1.out"
+	done | head -n 20 >&2
+}
+
+if build any_layout; then
+	original=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+	if [ -z "$original" ]; then
+		echo "skip - attacks on the original: package libtalloc2"
+		skipped=1
+	else
+		# Attacks that never succeed would prove nothing.
+		attack any_layout "$(dirname "$original")" "the original"
+		[ $? -eq 1 ] && grep -q '^  ran: heap' "$work/any_layout.out" &&
+			grep -q '^  written: pool' "$work/any_layout.out"
+		report $? "the attacks are real: some succeed on the original"
+	fi
+	attack any_layout "$stage/lib" "this library"
+	report $? "one word of a header overwritten: caught, or without effect"
+	worst any_layout
+	attack any_layout "$stage/lib" "abort function returns" -r
+	report $? "the same when the abort function returns: the call fails, nothing else"
+	worst any_layout
+fi
+if build our_layout; then
+	attack our_layout "$stage/lib" "this library, by its source"
+	report $? "the words that lead somewhere: caught, or without effect"
+	worst our_layout
+fi
+[ $failed -eq 0 ] || exit 1
+[ $skipped -eq 0 ] || exit 77
