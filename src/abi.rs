@@ -151,6 +151,7 @@ unsafe fn free_with_care(ptr: *mut c_void, location: *const c_char) -> c_int {
 /// @param ptr  the chunk; NULL does nothing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_free_children(ptr: *mut c_void) {
+    fault::in_call(c"talloc_free_children");
     if !ptr.is_null() {
         free::children(chunk!(ptr), c"talloc_free_children".as_ptr());
     }
@@ -179,6 +180,7 @@ pub unsafe extern "C" fn _talloc_set_destructor(
     ptr: *const c_void,
     destructor: Option<unsafe extern "C" fn(ptr: *mut c_void) -> c_int>,
 ) {
+    fault::in_call(c"talloc_set_destructor");
     reference::set_destructor(chunk!(ptr), destructor);
 }
 
@@ -197,6 +199,7 @@ pub unsafe extern "C" fn _talloc_steal_loc(
     ptr: *const c_void,
     location: *const c_char,
 ) -> *mut c_void {
+    fault::in_call(c"talloc_steal");
     if ptr.is_null() {
         return null_mut();
     }
@@ -230,6 +233,7 @@ pub unsafe extern "C" fn talloc_set_name(
 /// @return         the pointer that was there
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_move(new_ctx: *const c_void, pptr: *const c_void) -> *mut c_void {
+    fault::in_call(c"talloc_move");
     let place: *mut *mut c_void = pptr.cast_mut().cast();
     // SAFETY: the address of a pointer variable, as talloc_move() gives it.
     let ptr = unsafe { place.read() };
@@ -340,6 +344,7 @@ pub unsafe extern "C" fn talloc_check_name(ptr: *const c_void, name: *const c_ch
 /// @return     its parent, NULL for a top-level chunk or NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_parent(ptr: *const c_void) -> *mut c_void {
+    fault::in_call(c"talloc_parent");
     if ptr.is_null() {
         return null_mut();
     }
@@ -352,6 +357,7 @@ pub unsafe extern "C" fn talloc_parent(ptr: *const c_void) -> *mut c_void {
 /// @return     the name, NULL if there is no parent or it has no name
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_parent_name(ptr: *const c_void) -> *const c_char {
+    fault::in_call(c"talloc_parent_name");
     if ptr.is_null() {
         return null();
     }
@@ -365,6 +371,7 @@ pub unsafe extern "C" fn talloc_parent_name(ptr: *const c_void) -> *const c_char
 /// @return     the sum; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
+    fault::in_call(c"talloc_total_size");
     or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).size)
 }
 
@@ -375,6 +382,7 @@ pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
 /// @return     the number; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_blocks(ptr: *const c_void) -> usize {
+    fault::in_call(c"talloc_total_blocks");
     or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).blocks)
 }
 
@@ -441,6 +449,7 @@ pub unsafe extern "C" fn talloc_find_parent_byname(
     ctx: *const c_void,
     name: *const c_char,
 ) -> *mut c_void {
+    fault::in_call(c"talloc_find_parent_byname");
     if ctx.is_null() {
         return null_mut();
     }
@@ -457,6 +466,7 @@ pub unsafe extern "C" fn talloc_find_parent_byname(
 /// @return      the pool, a chunk of size 0; NULL without memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_pool(ctx: *const c_void, size: usize) -> *mut c_void {
+    fault::in_call(c"talloc_pool");
     let ctx = context!(ctx, null_mut());
     user_of(pool::pool(ctx, size))
 }
@@ -478,6 +488,7 @@ pub unsafe extern "C" fn _talloc_pooled_object(
     num_subobjects: c_uint,
     total_subobjects_size: usize,
 ) -> *mut c_void {
+    fault::in_call(c"talloc_pooled_object");
     let ctx = context!(ctx, null_mut());
     user_of(pool::pooled_object(
         ctx,
@@ -512,6 +523,7 @@ pub unsafe extern "C" fn talloc_pool_cache(
     size: usize,
     objsize: usize,
 ) -> *mut c_void {
+    fault::in_call(c"talloc_pool_cache");
     let ctx = context!(ctx, null_mut());
     user_of(cache::pool_cache(ctx, size, objsize))
 }
@@ -531,6 +543,7 @@ pub unsafe extern "C" fn talloc_cache(cache: *const c_void) -> *mut c_void {
     if cache.is_null() {
         return null_mut();
     }
+    fault::in_call(c"talloc_cache");
     user_of(cache::object(chunk!(cache, null_mut())))
 }
 
@@ -554,6 +567,7 @@ pub unsafe extern "C" fn talloc_cache_zero(cache: *const c_void) -> *mut c_void 
 /// @return     0, or -1 for NULL or without memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_increase_ref_count(ptr: *const c_void) -> c_int {
+    fault::in_call(c"talloc_increase_ref_count");
     if ptr.is_null() {
         return -1;
     }
@@ -570,6 +584,7 @@ pub unsafe extern "C" fn talloc_increase_ref_count(ptr: *const c_void) -> c_int 
 /// @param ptr  the chunk
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_reference_count(ptr: *const c_void) -> usize {
+    fault::in_call(c"talloc_reference_count");
     reference::count(chunk!(ptr, 0))
 }
 
@@ -596,6 +611,7 @@ pub unsafe extern "C" fn _talloc_reference_loc(
     ptr: *const c_void,
     location: *const c_char,
 ) -> *mut c_void {
+    fault::in_call(c"talloc_reference");
     if ptr.is_null() {
         return null_mut();
     }
@@ -615,6 +631,7 @@ pub unsafe extern "C" fn _talloc_reference_loc(
 /// @return     0; -1 if ptr is NULL, ctx is no parent of it, or it refuses to go
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_unlink(ctx: *const c_void, ptr: *mut c_void) -> c_int {
+    fault::in_call(c"talloc_unlink");
     if ptr.is_null() {
         return -1;
     }
@@ -647,6 +664,7 @@ pub unsafe extern "C" fn talloc_get_size(ctx: *const c_void) -> usize {
 /// @param file  where to print
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE) {
+    fault::in_call(c"talloc_show_parents");
     let c = context!(ctx);
     if !file.is_null() {
         // SAFETY: a stream, as the caller gave it.
@@ -661,6 +679,7 @@ pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE
 /// @return     1 if ptr is ctx or above it, else 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_is_parent(ctx: *const c_void, ptr: *const c_void) -> c_int {
+    fault::in_call(c"talloc_is_parent");
     if ctx.is_null() {
         return 0;
     }
@@ -683,6 +702,7 @@ pub unsafe extern "C" fn talloc_reparent(
     new_parent: *const c_void,
     ptr: *const c_void,
 ) -> *mut c_void {
+    fault::in_call(c"talloc_reparent");
     if ptr.is_null() {
         return null_mut();
     }
@@ -822,7 +842,10 @@ pub unsafe extern "C" fn _talloc_realloc(
             c.set_name(name);
             c.user()
         }
-        None => user_of(alloc::resize(chunk!(ptr, null_mut()), size, name)),
+        None => {
+            fault::in_call(c"talloc_realloc");
+            user_of(alloc::resize(chunk!(ptr, null_mut()), size, name))
+        }
     }
 }
 
@@ -862,6 +885,7 @@ unsafe fn append(s: *mut c_char, at: At, text: *const c_char, length: usize) -> 
     {
         return c.user().cast();
     }
+    fault::in_call(c"an append");
     let c = chunk!(s, null_mut());
     // SAFETY: s is a C string, and text has that many bytes, say the callers.
     user_of(unsafe { string::append(c, at.of(c), text, length) }).cast()
@@ -1143,6 +1167,7 @@ pub unsafe extern "C" fn talloc_report_depth_cb(
     >,
     private_data: *mut c_void,
 ) {
+    fault::in_call(c"talloc_report_depth_cb");
     let root = or_null_context(context!(ptr));
     if let (Some(root), Some(show)) = (root, callback) {
         report::walk(root, depth, max_depth, |seen| {
@@ -1168,6 +1193,7 @@ pub unsafe extern "C" fn talloc_report_depth_file(
     max_depth: c_int,
     file: *mut FILE,
 ) {
+    fault::in_call(c"talloc_report");
     let root = or_null_context(context!(ptr));
     if let Some(root) = root
         && !file.is_null()
@@ -1269,6 +1295,7 @@ pub extern "C" fn talloc_set_log_stderr() {
 /// cbindgen:postfix=_DEPRECATED_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_set_memlimit(ctx: *const c_void, max_size: usize) -> c_int {
+    fault::in_call(c"talloc_set_memlimit");
     match context!(ctx, -1) {
         Some(c) if memlimit::set(c, max_size) => 0,
         Some(_) => 1,

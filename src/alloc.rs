@@ -4,8 +4,8 @@
 //! for pools and caches, see `arena`.
 
 use crate::chunk::{
-    Blank, Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED,
-    ROOMY, SPECIAL, user_of,
+    Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, ROOMY,
+    SPECIAL, user_of,
 };
 use crate::tree::{Among, Links};
 use crate::{arena, fault, heap, key, memlimit, root, tree};
@@ -79,19 +79,18 @@ pub unsafe fn new(ctx: *const c_void, size: usize, name: *const c_char) -> Optio
 /// to find out.
 #[inline(always)]
 fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
-    if !parent.home().is_null() || size > heap::SMALL_BYTES - HEADER {
+    if !parent.has_no_home() || size > heap::SMALL_BYTES - HEADER {
         return None;
     }
     let kept = heap::kept(HEADER + size)?;
-    // SAFETY: the block of a chunk once.
-    let blank = unsafe { Blank::at(kept.block()) };
-    if !blank.is_dead() {
+    if !heap::is_as_left(kept.block()) {
         return None;
     }
+    let place = kept.block();
     let links = tree::first_below(parent, Among::Plain)?;
     kept.take();
     // SAFETY: a block for that size; and there is a parent.
-    Some(unsafe { below(parent, blank, size, name, 0, null_mut(), links) })
+    Some(unsafe { below(parent, place, size, name, 0, null_mut(), links) })
 }
 
 /// The straight way for a parent in a pool with room in it.
@@ -104,8 +103,7 @@ unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *
             && let Some((place, home)) = arena.carve_quickly(size)
         {
             // SAFETY: room for that size; and there is a parent.
-            return unsafe { below(parent, Blank::at(place), size, name, MEMBER, home, links) }
-                .user();
+            return unsafe { below(parent, place, size, name, MEMBER, home, links) }.user();
         }
     }
     // SAFETY: the caller's promise.
@@ -117,9 +115,9 @@ unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *
 unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
         let parent = Chunk::before(ctx);
-        if let Some(links) = links_below_block(parent) {
+        if let Some((links, account)) = below_block(parent) {
             // SAFETY: there is a parent, and these are the links below it.
-            return user_of(unsafe { block_below(parent, size, name, 0, links) });
+            return user_of(unsafe { block_below(parent, account, size, name, 0, links) });
         }
     }
     // SAFETY: the caller's promise.
@@ -127,15 +125,15 @@ unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mu
 }
 
 /// The links of a new child of a parent that is a block, perhaps with a limit of its
-/// own, and not the null context.
+/// own, and not the null context; and the account of that child.
 #[inline(always)]
-fn links_below_block(parent: Chunk) -> Option<Links> {
+fn below_block(parent: Chunk) -> Option<(Links, memlimit::Nearest)> {
     let added = parent.added();
-    if added == 0 || added == key::flags(OWNER) {
-        tree::first_below(parent, Among::Common)
-    } else {
-        None
+    if added != 0 && added != key::flags(OWNER) {
+        return None;
     }
+    let links = tree::first_below(parent, Among::Common)?;
+    Some((links, memlimit::of_block(parent)?))
 }
 
 /// # Safety
@@ -143,24 +141,25 @@ fn links_below_block(parent: Chunk) -> Option<Links> {
 #[inline(always)]
 unsafe fn block_below(
     parent: Chunk,
+    account: memlimit::Nearest,
     size: usize,
     name: *const c_char,
     flags: Flag,
     links: Links,
 ) -> Option<Chunk> {
-    let home = parent.home();
-    let block = charged(memlimit::of_home(home), HEADER + size, block)?;
+    let block = charged(account, HEADER + size, block)?;
+    let home = memlimit::as_home(account);
     // SAFETY: a block for that size; and there is a parent.
-    Some(unsafe { below(parent, Blank::at(block), size, name, flags, home, links) })
+    Some(unsafe { below(parent, block, size, name, flags, home, links) })
 }
 
 /// A chunk of our own, with these flags.
 pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag) -> Option<Chunk> {
     if let Some(parent) = ctx
-        && let Some(links) = links_below_block(parent)
+        && let Some((links, account)) = below_block(parent)
     {
         // SAFETY: there is a parent, and these are the links below it.
-        return unsafe { block_below(parent, size, name, flags, links) };
+        return unsafe { block_below(parent, account, size, name, flags, links) };
     }
     let plan = Plan {
         flags,
@@ -173,6 +172,7 @@ pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag
 
 #[inline(never)]
 unsafe fn new_with_care(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    fault::in_call(c"a new child");
     let parent = if ctx.is_null() {
         None
     } else {
@@ -204,7 +204,7 @@ pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chu
 #[inline(always)]
 pub unsafe fn below(
     parent: Chunk,
-    blank: Blank,
+    place: NonNull<u8>,
     size: usize,
     name: *const c_char,
     flags: Flag,
@@ -212,7 +212,7 @@ pub unsafe fn below(
     links: Links,
 ) -> Chunk {
     // SAFETY: the caller's promise; `parent` is a chunk already.
-    let c = unsafe { Chunk::emplace(blank, size, name, flags, home, links) };
+    let c = unsafe { Chunk::emplace(place, size, name, flags, home, links) };
     tree::now_first_below(parent, c);
     c
 }
@@ -222,8 +222,7 @@ pub unsafe fn below(
 fn block(bytes: usize) -> Option<NonNull<u8>> {
     if let Some(kept) = heap::kept(bytes) {
         let block = kept.block();
-        // SAFETY: the block of a chunk once.
-        if unsafe { Blank::at(block) }.is_dead() {
+        if heap::is_as_left(block) {
             kept.take();
             return Some(block);
         }
@@ -286,7 +285,7 @@ unsafe fn emplace(block: NonNull<u8>, plan: Plan, flags: Flag, home: *mut c_void
     key::ready();
     // SAFETY: `front` lies within the block.
     unsafe {
-        let place = Blank::at(block.add(plan.front));
+        let place = block.add(plan.front);
         Chunk::emplace(
             place,
             plan.size,
@@ -330,7 +329,7 @@ pub unsafe fn grow_straight(user: *mut c_void, size: impl FnOnce(usize) -> usize
         return None;
     }
     let c = Chunk::before(user);
-    if !c.is_just(ROOMY) || !c.home().is_null() {
+    if !c.is_just(ROOMY) || !c.has_no_home() {
         return None;
     }
     let size = size(c.size());
@@ -502,7 +501,7 @@ pub fn release(c: Chunk, location: *const c_char) {
 #[inline(always)]
 pub fn release_straight(c: Chunk, location: *const c_char) -> bool {
     debug_assert!(c.is_just(0));
-    if !c.home().is_null() {
+    if !c.has_no_home() {
         return false;
     }
     let Some(exit) = tree::exit(c, Among::Plain) else {
@@ -523,16 +522,16 @@ pub fn release_straight(c: Chunk, location: *const c_char) -> bool {
 #[inline(always)]
 pub fn release_member(c: Chunk, location: *const c_char) -> bool {
     debug_assert!(c.is_just(MEMBER));
-    if fills() || !arena::can_vacate_quickly(c) {
+    if fills() {
         return false;
     }
-    let Some(exit) = tree::exit(c, Among::Common) else {
+    let (Some(back), Some(exit)) = (arena::way_back(c), tree::exit(c, Among::Common)) else {
         return false;
     };
     exit.take();
     leave_word(c, location);
+    back.take(c);
     c.set_freed(MEMBER);
-    arena::vacate_quickly(c);
     true
 }
 
@@ -540,14 +539,14 @@ pub fn release_member(c: Chunk, location: *const c_char) -> bool {
 /// its tag.
 #[inline(always)]
 pub fn release_quickly(c: Chunk, added: u32, location: *const c_char) -> bool {
-    if fills() || !goes_quickly(c, added) {
+    if fills() {
         return false;
     }
-    let Some(exit) = tree::exit(c, Among::Common) else {
+    let (Some(back), Some(exit)) = (way_back(c, added), tree::exit(c, Among::Common)) else {
         return false;
     };
     exit.take();
-    hand_back(c, added, location);
+    hand_back(c, back, location);
     true
 }
 
@@ -557,11 +556,11 @@ pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
     if !c.is_just(HANDLE) || fills() {
         return false;
     }
-    let Some(exit) = tree::exit(c, Among::Common) else {
+    let (Some(account), Some(exit)) = (memlimit::of_block(c), tree::exit(c, Among::Common)) else {
         return false;
     };
     exit.take();
-    hand_back(c, key::flags(HANDLE), location);
+    hand_back(c, Back::Block(account), location);
     true
 }
 
@@ -569,41 +568,59 @@ pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
 /// has asked [`fills`].
 #[inline(always)]
 pub fn release_from_list(c: Chunk, location: *const c_char) -> bool {
-    let added = c.added();
-    if !goes_quickly(c, added) {
+    let Some(back) = way_back(c, c.added()) else {
         return false;
-    }
-    hand_back(c, added, location);
+    };
+    hand_back(c, back, location);
     true
 }
 
+/// Where the memory of a chunk goes.
+#[derive(Clone, Copy)]
+enum Back {
+    /// To its pool.
+    Pool(arena::WayBack),
+    /// To the heap; the block is as large as the chunk says.
+    Block(memlimit::Nearest),
+    /// To the heap; the block is larger.
+    Roomy(memlimit::Nearest),
+}
+
+/// The quick ways.
 #[inline(always)]
-fn goes_quickly(c: Chunk, added: u32) -> bool {
-    added == 0
-        || added == key::flags(MEMBER) && arena::can_vacate_quickly(c)
-        || added == key::flags(ROOMY)
+fn way_back(c: Chunk, added: u32) -> Option<Back> {
+    if added == 0 {
+        memlimit::of_block(c).map(Back::Block)
+    } else if added == key::flags(MEMBER) {
+        arena::way_back(c).map(Back::Pool)
+    } else if added == key::flags(ROOMY) {
+        memlimit::of_block(c).map(Back::Roomy)
+    } else {
+        None
+    }
 }
 
 #[inline(always)]
-fn hand_back(c: Chunk, added: u32, location: *const c_char) {
+fn hand_back(c: Chunk, back: Back, location: *const c_char) {
     leave_word(c, location);
-    if added == key::flags(MEMBER) {
-        c.set_freed(MEMBER);
-        arena::vacate_quickly(c);
-        return;
-    }
-    memlimit::uncharge(memlimit::of_home(c.home()), HEADER + c.size());
+    let bytes = HEADER + c.size();
     // SAFETY: the block of a chunk that is gone.
     unsafe {
-        if added == 0 {
-            c.set_freed(0);
-        } else {
-            c.set_just(FREE);
-        }
-        if added == key::flags(ROOMY) {
-            heap::give_slowly(c.start());
-        } else {
-            heap::give(c.start(), HEADER + c.size());
+        match back {
+            Back::Pool(back) => {
+                back.take(c);
+                c.set_freed(MEMBER);
+            }
+            Back::Block(account) => {
+                memlimit::uncharge(account, bytes);
+                c.set_just(FREE);
+                heap::give(c.start(), bytes);
+            }
+            Back::Roomy(account) => {
+                memlimit::uncharge(account, bytes);
+                c.set_just(FREE);
+                heap::give_slowly(c.start());
+            }
         }
     }
 }

@@ -31,10 +31,11 @@ enum Kind {
 
 #[repr(C, align(16))]
 struct Arena {
+    /// Over the other fields and the place of the record, see `key`.
+    sum: u64,
     kind: Kind,
     /// Members, and one more while the pool's own chunk is not freed.
     live: u32,
-    start: *mut u8,
     /// In a pool: where the free room begins. In a cache: the slot given back last,
     /// which its bitmap still says is taken, NULL for none.
     next: *mut u8,
@@ -43,10 +44,10 @@ struct Arena {
 
 #[repr(C, align(16))]
 struct Slots {
+    sum: u64,
     /// User bytes of an object.
     size: u32,
     count: u32,
-    bitmap: *mut u64,
 }
 
 const _: () = assert!(size_of::<Arena>().is_multiple_of(ALIGN));
@@ -58,7 +59,8 @@ pub const POOL_FRONT: usize = size_of::<Arena>();
 /// What a cache needs before its header.
 pub const CACHE_FRONT: usize = size_of::<Slots>() + size_of::<Arena>();
 
-/// An arena that is there as long as anything in it is alive.
+/// An arena that was found as we left it, and is there as long as anything in it is
+/// alive.
 #[derive(Clone, Copy)]
 struct Book(NonNull<Arena>);
 
@@ -78,40 +80,93 @@ macro_rules! slots {
     };
 }
 
+/// What changes in an arena, as one word for its sum.
+#[inline(always)]
+fn changing(next: *mut u8, live: u32) -> u64 {
+    (next.addr() as u64).wrapping_add(u64::from(live) << 48)
+}
+
 impl Book {
-    /// The arena in front of a chunk with the flag `POOL`.
-    fn of_pool(c: Chunk) -> Book {
-        let place = c.start().wrapping_sub(size_of::<Arena>()).cast();
-        // SAFETY: an address inside a block is not NULL.
-        Book(unsafe { NonNull::new_unchecked(place) })
-    }
-
-    /// The arena that a chunk with the flag `MEMBER` lies in.
-    fn of_member(c: Chunk) -> Book {
-        // SAFETY: every MEMBER has one.
-        Book(unsafe { NonNull::new_unchecked(c.arena().cast()) })
-    }
-
-    /// The same for a chunk that has just that flag, and so no account.
+    /// The record at `place`, if it is one, and as we left it.
     #[inline(always)]
-    fn of_just_member(c: Chunk) -> Book {
-        // SAFETY: every MEMBER has one.
-        Book(unsafe { NonNull::new_unchecked(c.home().cast()) })
+    fn at(place: *mut c_void) -> Option<Book> {
+        let book = Book(NonNull::new(place.cast())?);
+        let arena = book!(book);
+        (arena.sum == key::sum(changing(arena.next, arena.live), book.fixed())).then_some(book)
+    }
+
+    /// What does not change in it, as one word for its sum.
+    #[inline(always)]
+    fn fixed(self) -> u64 {
+        let arena = book!(self);
+        let place = (self.0.addr().get() as u64).rotate_left(24);
+        (arena.end.addr() as u64).wrapping_add(place) ^ arena.kind as u64
+    }
+
+    /// The arena in front of a chunk with the flag `POOL`.
+    #[inline(always)]
+    fn of_pool(c: Chunk) -> Option<Book> {
+        Book::at(c.start().wrapping_sub(size_of::<Arena>()).cast())
+    }
+
+    /// The arena that a chunk with the flag `MEMBER`, and so no account, lies in.
+    #[inline(always)]
+    fn of_just_member(c: Chunk) -> Option<Book> {
+        Book::at(c.home()?)
+    }
+
+    /// The arena of a pool or cache; if it is not as we left it, that is a fault.
+    fn expect_of_pool(c: Chunk) -> Option<Book> {
+        let book = Book::of_pool(c);
+        if book.is_none() {
+            c.corrupted(c"pool");
+        }
+        book
+    }
+
+    /// The same for the arena that a chunk with the flag `MEMBER` lies in.
+    fn expect_of_member(c: Chunk) -> Option<Book> {
+        let home = c.arena();
+        let book = Book::at(home);
+        if book.is_none() && !home.is_null() {
+            c.corrupted(c"pool");
+        }
+        book
     }
 
     /// The chunk of the pool, alive or not.
+    #[inline(always)]
     fn chunk(self) -> Chunk {
         // SAFETY: the header follows the arena.
         unsafe { Chunk::at(self.0.as_ptr().cast::<u8>().add(size_of::<Arena>())) }
     }
 
+    #[inline(always)]
     fn is(self, kind: Kind) -> bool {
         book!(self).kind == kind
     }
 
     /// What the `home` of a member is.
+    #[inline(always)]
     fn as_home(self) -> *mut c_void {
         self.0.as_ptr().cast()
+    }
+
+    /// Where the room begins.
+    #[inline(always)]
+    fn start(self) -> *mut u8 {
+        let c = self.chunk();
+        c.start().wrapping_add(HEADER + footprint(c.size()))
+    }
+
+    /// The only way to change an arena.
+    #[inline(always)]
+    fn set(self, next: *mut u8, live: u32) {
+        let arena = book!(self);
+        let by = changing(next, live).wrapping_sub(changing(arena.next, arena.live));
+        arena.sum = arena.sum.wrapping_add(key::change(by));
+        arena.next = next;
+        arena.live = live;
     }
 
     /// How many members are alive, without the pool's own chunk.
@@ -119,9 +174,22 @@ impl Book {
         book!(self).live - u32::from(!self.chunk().has(FREE))
     }
 
-    /// Bytes of a slot, header included.
-    fn slot_bytes(self) -> usize {
-        slot_bytes(slots!(self).size as usize)
+    fn slots_sum(self) -> u64 {
+        let slots = slots!(self);
+        let words = u64::from(slots.count) << 32 | u64::from(slots.size);
+        key::sum(words, self.0.addr().get() as u64)
+    }
+
+    /// The slots of a cache: user bytes of each, how many, and their bitmap; `None`
+    /// when that is not as we left it.
+    #[inline(always)]
+    fn slots(self) -> Option<(usize, usize, *mut u64)> {
+        if slots!(self).sum != self.slots_sum() {
+            return None;
+        }
+        let (size, count) = (slots!(self).size as usize, slots!(self).count as usize);
+        let bitmap = self.start().wrapping_add(count * slot_bytes(size));
+        Some((size, count, bitmap.cast()))
     }
 }
 
@@ -145,26 +213,23 @@ pub fn pool_room(size: usize, room: usize) -> usize {
 
 /// Makes that room in a fresh pool chunk.
 pub fn open_pool(c: Chunk, room: usize) {
-    let start = c.start().wrapping_add(HEADER + footprint(c.size()));
-    open(c, Kind::Pool, start, room);
+    open(c, Kind::Pool, room);
 }
 
 /// Makes the room of a fresh cache chunk: `count` slots for `size` user bytes,
 /// right behind the header.
 pub fn open_cache(c: Chunk, size: usize, count: usize) {
-    let start = c.start().wrapping_add(HEADER + tools::gap());
-    let bitmap: *mut u64 = start.wrapping_add(count * slot_bytes(size)).cast();
-    let room = cache_room(size, count) - tools::gap();
-    open(c, Kind::Cache, start, room);
-    book!(Book::of_pool(c)).next = null_mut();
-    *slots!(Book::of_pool(c)) = Slots {
+    let book = open(c, Kind::Cache, cache_room(size, count) - tools::gap());
+    *slots!(book) = Slots {
+        sum: 0,
         size: size as u32,
         count: count as u32,
-        bitmap,
     };
-    tools::ours(bitmap.cast(), bitmap::length(count) * size_of::<u64>());
+    slots!(book).sum = book.slots_sum();
+    let bitmap = book.start().wrapping_add(count * slot_bytes(size));
+    tools::ours(bitmap, bitmap::length(count) * size_of::<u64>());
     // SAFETY: cache_room has counted it in.
-    unsafe { bitmap::fill(bitmap, count) };
+    unsafe { bitmap::fill(bitmap.cast(), count) };
 }
 
 /// Bytes behind the header of a cache: slots and bitmap, and a gap before them.
@@ -172,22 +237,33 @@ pub fn cache_room(size: usize, count: usize) -> usize {
     tools::gap() + count * slot_bytes(size) + bitmap::length(count) * size_of::<u64>()
 }
 
-fn open(c: Chunk, kind: Kind, start: *mut u8, room: usize) {
+fn open(c: Chunk, kind: Kind, room: usize) -> Book {
+    let place = c.start().wrapping_sub(size_of::<Arena>()).cast();
+    // SAFETY: an address inside a block is not NULL.
+    let book = Book(unsafe { NonNull::new_unchecked(place) });
+    let start = book.start();
     let arena = Arena {
+        sum: 0,
         kind,
         live: 1,
-        start,
-        next: start,
+        next: if kind == Kind::Pool {
+            start
+        } else {
+            null_mut()
+        },
         end: start.wrapping_add(room),
     };
     // SAFETY: a pool or cache has room for it before its header.
-    unsafe { Book::of_pool(c).0.as_ptr().write(arena) };
-    tools::opened(Book::of_pool(c).as_home(), c, start.wrapping_add(room));
+    unsafe { place.write(arena) };
+    let arena = book!(book);
+    arena.sum = key::sum(changing(arena.next, arena.live), book.fixed());
+    tools::opened(book.as_home(), c, arena.end);
+    book
 }
 
 /// Is this chunk a static pool cache?
 pub fn is_cache(c: Chunk) -> bool {
-    c.has(POOL) && Book::of_pool(c).is(Kind::Cache)
+    c.has(POOL) && Book::of_pool(c).is_some_and(|book| book.is(Kind::Cache))
 }
 
 /// Bytes of the block of `c` before its header.
@@ -201,10 +277,11 @@ pub fn front(c: Chunk) -> usize {
 
 /// Bytes from the header of `c` on: its own and, in a pool, its members'.
 pub fn extent(c: Chunk) -> usize {
+    let own = HEADER + c.size();
     if c.has(POOL) {
-        book!(Book::of_pool(c)).end.addr() - c.start().addr()
+        Book::of_pool(c).map_or(own, |book| book!(book).end.addr() - c.start().addr())
     } else {
-        HEADER + c.size()
+        own
     }
 }
 
@@ -228,10 +305,10 @@ pub fn carve(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, *
 
 fn carve_from(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     let book = if parent.has(POOL) {
-        Book::of_pool(parent)
+        Book::expect_of_pool(parent)
     } else {
-        Book::of_member(parent)
-    };
+        Book::expect_of_member(parent)
+    }?;
     let (place, home) = cut(book, footprint(front + HEADER + size))?;
     tools::member(home, place.as_ptr(), front, size);
     Some((place, home))
@@ -244,10 +321,9 @@ fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
         return None;
     }
-    let place = arena.next;
-    arena.next = place.wrapping_add(bytes);
-    arena.live += 1;
-    Some((NonNull::new(place)?, book.as_home()))
+    let place = NonNull::new(arena.next)?;
+    book.set(arena.next.wrapping_add(bytes), arena.live + 1);
+    Some((place, book.as_home()))
 }
 
 /// The arena below a parent that is just a pool, or just a member of one.
@@ -255,9 +331,9 @@ fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
 pub fn of_parent(parent: Chunk) -> Option<Room> {
     let added = parent.added();
     if added == key::flags(MEMBER) {
-        Some(Room(Book::of_just_member(parent)))
+        Book::of_just_member(parent).map(Room)
     } else if added == key::flags(POOL) {
-        Some(Room(Book::of_pool(parent)))
+        Book::of_pool(parent).map(Room)
     } else {
         None
     }
@@ -282,39 +358,47 @@ impl Room {
 /// bytes it is for and what the `home` of the object is to be.
 #[inline(always)]
 pub fn take_spare_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
-    let book = Book::of_pool(cache);
+    let book = Book::of_pool(cache)?;
     let arena = book!(book);
     if arena.kind != Kind::Cache || tools::may_watch() {
         return None;
     }
     let place = NonNull::new(arena.next)?;
-    arena.next = null_mut();
-    arena.live += 1;
-    Some((place, slots!(book).size as usize, book.as_home()))
+    let (size, ..) = book.slots()?;
+    book.set(null_mut(), arena.live + 1);
+    Some((place, size, book.as_home()))
 }
 
 /// A free slot of a cache, likewise. `None` when this is no cache, or it is full.
 pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
-    if !is_cache(cache) {
+    if !cache.has(POOL) {
         return None;
     }
-    let book = Book::of_pool(cache);
-    let &mut Slots {
-        size,
-        count,
-        bitmap,
-    } = slots!(book);
+    let book = Book::expect_of_pool(cache)?;
     let arena = book!(book);
+    if arena.kind != Kind::Cache {
+        return None;
+    }
+    let Some((size, count, bitmap)) = book.slots() else {
+        cache.corrupted(c"pool of slots");
+        return None;
+    };
     let place = if arena.next.is_null() {
         // SAFETY: `open_cache` filled it for so many.
-        let slot = unsafe { bitmap::take(bitmap, count as usize) }?;
-        arena.start.wrapping_add(slot * book.slot_bytes())
+        let slot = unsafe { bitmap::take(bitmap, count) }?;
+        let place = book.start().wrapping_add(slot * slot_bytes(size));
+        // SAFETY: within the room of the cache, if it is one of its slots.
+        if slot >= count || unsafe { Chunk::at(place) }.is_live() {
+            cache.corrupted(c"bitmap of pool slots");
+            return None;
+        }
+        place
     } else {
-        core::mem::replace(&mut arena.next, null_mut())
+        arena.next
     };
-    arena.live += 1;
-    tools::member(book.as_home(), place, 0, size as usize);
-    Some((NonNull::new(place)?, size as usize, book.as_home()))
+    book.set(null_mut(), arena.live + 1);
+    tools::member(book.as_home(), place, 0, size);
+    Some((NonNull::new(place)?, size, book.as_home()))
 }
 
 // ---- members change their size ----------------------------------------------
@@ -332,9 +416,10 @@ pub enum Place {
 /// member left may move to the start of the pool, to use all of it; then, and
 /// even if it was there before, it counts as new.
 pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
-    let book = Book::of_member(c);
+    let book = Book::expect_of_member(c)?;
     if book.is(Kind::Cache) {
-        if footprint(HEADER + size) > book.slot_bytes() {
+        let (slot, ..) = book.slots()?;
+        if footprint(HEADER + size) > slot_bytes(slot) {
             return None;
         }
         tools::resized(book.as_home(), c, size);
@@ -343,16 +428,16 @@ pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
     let arena = book!(book);
     let grows = size > c.size();
     if grows && book.members() == 1 && !c.is_pinned() && !c.has(HELD) {
-        let end = arena.start.wrapping_add(footprint(HEADER + size));
+        let end = book.start().wrapping_add(footprint(HEADER + size));
         if end <= arena.end {
             let new = to_start(book, c, size)?;
-            book!(book).next = end;
+            book.set(end, arena.live);
             return Some((new, Place::New));
         }
     }
     let (old_end, new_end) = (end(c), c.start().wrapping_add(footprint(HEADER + size)));
     if old_end == arena.next && new_end <= arena.end {
-        arena.next = new_end;
+        book.set(new_end, arena.live);
     } else if new_end > old_end {
         return None;
     }
@@ -362,7 +447,7 @@ pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
 
 /// The only member of a pool moves to the start of its room, to get `size` bytes.
 fn to_start(book: Book, c: Chunk, size: usize) -> Option<Chunk> {
-    let start = NonNull::new(book!(book).start)?;
+    let start = NonNull::new(book.start())?;
     if start.as_ptr() == c.start() {
         tools::resized(book.as_home(), c, size);
         return Some(c);
@@ -402,7 +487,7 @@ fn to_start(book: Book, c: Chunk, size: usize) -> Option<Chunk> {
 pub fn vacate(c: Chunk) -> Option<Chunk> {
     let mut c = c;
     if c.has(POOL) {
-        let book = Book::of_pool(c);
+        let book = Book::expect_of_pool(c)?;
         tools::left(book.as_home(), c);
         if leave(book)? != 0 {
             return None;
@@ -411,7 +496,7 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
     }
     // A pool that is empty is, in its turn, a member that goes.
     while c.has(MEMBER) {
-        let book = Book::of_member(c);
+        let book = Book::expect_of_member(c)?;
         let left = leave(book)?;
         tools::gone(book.as_home(), c, extent(c) - HEADER);
         if left != 0 {
@@ -424,38 +509,51 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
     Some(c)
 }
 
-/// Is this chunk, which is just a member, one of a pool or cache in which more is
-/// alive, that takes it back without a search, and no tool watching?
+/// The way back into a pool or cache.
+#[derive(Clone, Copy)]
+pub struct WayBack(Book);
+
+/// For a chunk that is just a member of a pool or cache in which more is alive, that
+/// takes it back without a search, and no tool watching.
 #[inline(always)]
-pub fn can_vacate_quickly(c: Chunk) -> bool {
-    let arena = book!(Book::of_just_member(c));
-    (arena.kind == Kind::Pool || arena.next.is_null()) && arena.live > 1 && !tools::may_watch()
+pub fn way_back(c: Chunk) -> Option<WayBack> {
+    // As we left it or not is seen when there is to be something new in it.
+    let book = Book(NonNull::new(c.home()?.cast())?);
+    let arena = book!(book);
+    let is_quick =
+        (arena.kind == Kind::Pool || arena.next.is_null()) && arena.live > 1 && !tools::may_watch();
+    is_quick.then_some(WayBack(book))
 }
 
-/// The same as [`vacate`] for such a chunk.
-#[inline(always)]
-pub fn vacate_quickly(c: Chunk) {
-    let book = Book::of_just_member(c);
-    let arena = book!(book);
-    arena.live -= 1;
-    if arena.kind == Kind::Cache {
-        arena.next = c.start();
-    } else if arena.live == 1 && !book.chunk().has(FREE) {
-        arena.next = arena.start;
-    } else if c.start().wrapping_add(round(HEADER + c.size())) == arena.next {
-        arena.next = c.start();
+impl WayBack {
+    /// The same as [`vacate`] for that chunk.
+    #[inline(always)]
+    pub fn take(self, c: Chunk) {
+        let book = self.0;
+        let arena = book!(book);
+        let live = arena.live - 1;
+        let next = if arena.kind == Kind::Cache {
+            c.start()
+        } else if live == 1 && !book.chunk().has(FREE) {
+            book.start()
+        } else if c.start().wrapping_add(round(HEADER + c.size())) == arena.next {
+            c.start()
+        } else {
+            arena.next
+        };
+        book.set(next, live);
     }
 }
 
 /// One less is alive in the arena; how many are now.
 fn leave(book: Book) -> Option<u32> {
     let arena = book!(book);
-    if arena.live == 0 {
+    let Some(live) = arena.live.checked_sub(1) else {
         fault::report(c"Pool object count zero!");
         return None;
-    }
-    arena.live -= 1;
-    Some(arena.live)
+    };
+    book.set(arena.next, live);
+    Some(live)
 }
 
 /// The room of the member `c`, which has left, can be used again: a slot always;
@@ -464,15 +562,17 @@ fn give_back(book: Book, c: Chunk) {
     let begin = c.start().wrapping_sub(front(c));
     let arena = book!(book);
     if book.is(Kind::Cache) && arena.next.is_null() {
-        arena.next = begin;
+        book.set(begin, arena.live);
     } else if book.is(Kind::Cache) {
-        let slot = (begin.addr() - arena.start.addr()) / book.slot_bytes();
-        let slots = slots!(book);
+        let Some((size, count, bitmap)) = book.slots() else {
+            return c.corrupted(c"pool of slots");
+        };
+        let slot = (begin.addr() - book.start().addr()) / slot_bytes(size);
         // SAFETY: `begin` is one of the slots that `take_slot` gave.
-        unsafe { bitmap::give(slots.bitmap, slots.count as usize, slot) };
+        unsafe { bitmap::give(bitmap, count, slot) };
     } else if arena.live == 1 && !book.chunk().has(FREE) {
-        arena.next = arena.start;
+        book.set(book.start(), arena.live);
     } else if end(c) == arena.next {
-        arena.next = begin;
+        book.set(begin, arena.live);
     }
 }

@@ -23,6 +23,11 @@ pub fn length(slots: usize) -> usize {
     }
 }
 
+/// How many words the level `level` has, from the lowest on.
+fn words_of(slots: usize, level: usize) -> usize {
+    (0..=level).fold(slots, |bits, _| words(bits))
+}
+
 /// Writes the bitmap of `slots` free slots.
 ///
 /// # Safety
@@ -66,7 +71,8 @@ pub unsafe fn give(bitmap: *mut u64, slots: usize, slot: usize) {
     }
 }
 
-/// Takes the first free slot; `None` when none is free.
+/// Takes the first free slot; `None` when none is free. A bitmap that somebody wrote
+/// to may say a slot that there is not.
 ///
 /// # Safety
 /// `bitmap` was filled for `slots` slots.
@@ -82,13 +88,19 @@ pub unsafe fn take(bitmap: *mut u64, slots: usize) -> Option<usize> {
     }
     let levels = levels.get(..=top)?;
     let mut slot = 0;
-    for level in levels.iter().rev() {
+    for (above, level) in levels.iter().enumerate().rev() {
+        if slot >= words_of(slots, above) {
+            return Some(usize::MAX);
+        }
         // SAFETY: `slot` is a word of this level: the level above has its bit.
         let word = unsafe { level.add(slot).read() };
         if word == 0 {
             return None; // only at the top: the cache is full
         }
         slot = slot * BITS + word.trailing_zeros() as usize;
+    }
+    if slot >= slots {
+        return Some(usize::MAX);
     }
     let mut bit = slot;
     for level in levels {

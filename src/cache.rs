@@ -3,7 +3,7 @@
 
 use crate::alloc::{self, Plan};
 use crate::arena;
-use crate::chunk::{Blank, Chunk, MAX_SIZE, MEMBER, POOL};
+use crate::chunk::{Chunk, MAX_SIZE, MEMBER, POOL};
 use crate::tree::{self, Among};
 use core::ffi::c_void;
 use core::ptr::null;
@@ -59,8 +59,5 @@ pub unsafe fn object_straight(cache: *const c_void) -> Option<Chunk> {
     let links = tree::first_below(parent, Among::Common)?;
     let (place, size, home) = arena::take_spare_slot(parent)?;
     // SAFETY: a slot for that size, taken for this chunk, and there is a parent.
-    Some(unsafe {
-        let blank = Blank::at(place);
-        alloc::below(parent, blank, size, null(), MEMBER, home, links)
-    })
+    Some(unsafe { alloc::below(parent, place, size, null(), MEMBER, home, links) })
 }

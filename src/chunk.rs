@@ -22,11 +22,13 @@
 //! must therefore hold what it means to use afterwards (see `hold`), or
 //! read it anew.
 
-use crate::key::{self, MARK_BITS};
-use crate::{fault, tree::Links};
+use crate::fault;
+use crate::key::{self, MARK_BITS, Sealed};
+use crate::tree::Links;
 use core::ffi::{CStr, c_char, c_void};
+use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What one bit of the tag says about its chunk.
 pub type Flag = u32;
@@ -74,13 +76,12 @@ pub type Destructor = unsafe extern "C" fn(*mut c_void) -> core::ffi::c_int;
 
 #[repr(C, align(16))]
 struct Header {
-    // Atomic because a neighbour among the children of the null context may be
-    // looked at by another thread.
-    tag: AtomicU32,
-    size: u32,
-    home: *mut c_void,
+    // Tag and size. Atomic because a neighbour among the children of the null context
+    // may be looked at by another thread.
+    head: AtomicU64,
+    home: Sealed,
     links: Links,
-    hook: *mut c_void,
+    hook: Sealed,
     name: *const c_char,
 }
 
@@ -90,40 +91,14 @@ pub const HEADER: usize = size_of::<Header>();
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(HEADER == 64);
 const _: () = assert!(HEADER.is_multiple_of(ALIGN));
-const _: () = assert!(core::mem::offset_of!(Header, tag) == 0);
-
-const UNKNOWN: &CStr = c"Bad talloc magic value - unknown value";
+const _: () = assert!(offset_of!(Header, head) == 0);
 
 /// What begins the record to which the `home` of an `OWNER` leads: the `home` it
 /// would have otherwise.
 #[repr(C)]
 pub struct Instead {
     /// The arena of a `MEMBER`, else NULL.
-    pub home: *mut c_void,
-}
-
-/// A place for a header that has none, and the mark it is going to have.
-pub struct Blank {
-    place: NonNull<u8>,
-    mark: u32,
-}
-
-impl Blank {
-    /// # Safety
-    /// `place` is aligned and writable for [`HEADER`] bytes.
-    #[inline(always)]
-    pub unsafe fn at(place: NonNull<u8>) -> Blank {
-        let mark = key::mark(place.addr().get());
-        Blank { place, mark }
-    }
-
-    /// Is there still the header of a freed chunk, as it was left?
-    #[inline(always)]
-    pub fn is_dead(&self) -> bool {
-        // SAFETY: the promise of `at`.
-        let tag = unsafe { self.place.cast::<u32>().read() };
-        tag == self.mark ^ key::flags(FREE)
-    }
+    pub home: Sealed,
 }
 
 /// A header, never to be confused with the user's pointer behind it.
@@ -162,8 +137,7 @@ impl Chunk {
         }
         let c = Self::before(ptr);
         // SAFETY: readable, says the caller.
-        let tag = unsafe { c.foreign_tag() };
-        (tag == key::mark(c.address())).then_some(c)
+        (unsafe { c.foreign_added() } == 0).then_some(c)
     }
 
     /// The chunk of a user's pointer, or, when there is no live one there, the
@@ -174,12 +148,12 @@ impl Chunk {
     #[inline]
     pub unsafe fn checked(ptr: *const c_void) -> Option<Chunk> {
         if ptr.is_null() {
-            fault::report(UNKNOWN);
+            fault::report(fault::UNKNOWN);
             return None;
         }
         let c = Self::before(ptr);
         // SAFETY: readable, says the caller.
-        match key::check(unsafe { c.foreign_tag() } ^ key::mark(c.address())) {
+        match key::check(unsafe { c.foreign_added() }) {
             Some(flags) if flags & FREE == 0 => Some(c),
             flags => {
                 c.bad(flags);
@@ -197,18 +171,19 @@ impl Chunk {
             // SAFETY: the tag says that this was a chunk of ours, in memory
             // that is still mapped (a pool, or a block malloc left as it was).
             Some(_) => fault::after_free(unsafe { (&raw const (*self.header()).name).read() }),
-            None => fault::report(UNKNOWN),
+            None => fault::report(fault::UNKNOWN),
         }
     }
 
-    /// The tag of what may not be a chunk.
+    /// [`Chunk::added`] of what may not be a chunk.
     ///
     /// # Safety
     /// It is readable. Alignment is not promised by foreign pointers.
     #[inline(always)]
-    unsafe fn foreign_tag(self) -> u32 {
+    unsafe fn foreign_added(self) -> u32 {
         // SAFETY: the caller's promise.
-        unsafe { self.header().cast::<u32>().read_unaligned() }
+        let head = unsafe { self.header().cast::<u64>().read_unaligned() };
+        key::added(self.address(), head)
     }
 
     #[inline(always)]
@@ -219,28 +194,31 @@ impl Chunk {
     /// Writes a header for `size` user bytes, all of it.
     ///
     /// # Safety
-    /// The place is nobody else's. There has been a chunk before, or [`key::ready`]
+    /// `place` is aligned, writable for [`HEADER`] bytes, and nobody else's. There has
+    /// been a chunk before, or [`key::ready`]
     /// has been called.
     #[inline(always)]
     pub unsafe fn emplace(
-        blank: Blank,
+        place: NonNull<u8>,
         size: usize,
         name: *const c_char,
         flags: Flag,
         home: *mut c_void,
         links: Links,
     ) -> Chunk {
-        let c = Chunk(blank.place.cast());
+        let c = Chunk(place.cast());
         let header = Header {
-            tag: AtomicU32::new(blank.mark ^ key::flags(flags)),
-            size: size as u32,
-            home,
+            head: AtomicU64::new(key::head(c.address(), size, flags)),
+            home: Sealed::EMPTY,
             links,
-            hook: null_mut(),
+            hook: Sealed::EMPTY,
             name,
         };
-        // SAFETY: the promise of the caller, and that of `Blank`.
+        // SAFETY: the caller's promise.
         unsafe { c.header().write(header) };
+        if !home.is_null() {
+            c.set_home(home);
+        }
         c
     }
 
@@ -250,8 +228,24 @@ impl Chunk {
     /// A live header was copied there, and the old one is not used any more.
     pub unsafe fn moved_to(place: NonNull<u8>, old: Chunk) -> Chunk {
         let new = Chunk(place.cast());
-        let tag = new.tag() ^ key::mark(old.address()) ^ key::mark(new.address());
-        new.tag_place().store(tag, Relaxed);
+        if new == old {
+            return new;
+        }
+        // What is not valid does not become so.
+        if let Some(flags) = key::check(key::added(old.address(), new.head())) {
+            new.set_head(key::head(new.address(), new.size(), flags));
+        }
+        let was = |offset: usize| old.address() + offset;
+        for (word, was) in [
+            (new.hook_word(), was(offset_of!(Header, hook))),
+            (new.home_word(), was(offset_of!(Header, home))),
+        ] {
+            if !word.is_empty()
+                && let Some(address) = word.get_from(was)
+            {
+                word.put(address);
+            }
+        }
         new
     }
 
@@ -264,11 +258,11 @@ impl Chunk {
         Chunk(unsafe { NonNull::new_unchecked(place.cast()) })
     }
 
-    /// What its flags add to the mark of its place: 0 for a live chunk without a
-    /// flag, `key::flags(..)` for one with these and no others.
+    /// What its flags add to its mark: 0 for a live chunk without a flag,
+    /// `key::flags(..)` for one with these and no others.
     #[inline(always)]
     pub fn added(self) -> u32 {
-        self.tag() ^ key::mark(self.address())
+        key::added(self.address(), self.head())
     }
 
     /// Is the header that of a live chunk?
@@ -283,12 +277,6 @@ impl Chunk {
     #[inline(always)]
     pub fn is_just(self, flags: Flag) -> bool {
         self.added() == key::flags(flags)
-    }
-
-    /// Reports that it is not a live chunk.
-    #[cold]
-    pub fn fault(self) {
-        self.bad(key::check(self.added()));
     }
 
     /// The first byte of the header.
@@ -308,21 +296,27 @@ impl Chunk {
     }
 
     #[inline(always)]
-    fn tag_place(self) -> &'static AtomicU32 {
+    fn head_place(self) -> &'static AtomicU64 {
         // SAFETY: a Chunk's header is there (module docs); the reference does
         // not outlive the expression it is used in.
-        unsafe { &(*self.header()).tag }
+        unsafe { &(*self.header()).head }
     }
 
     #[inline(always)]
-    fn tag(self) -> u32 {
-        self.tag_place().load(Relaxed)
+    fn head(self) -> u64 {
+        self.head_place().load(Relaxed)
+    }
+
+    /// Only the thread that owns the chunk writes it.
+    #[inline(always)]
+    fn set_head(self, head: u64) {
+        self.head_place().store(head, Relaxed);
     }
 
     /// Is any of these flags set?
     #[inline]
     pub fn has(self, flags: Flag) -> bool {
-        self.tag() & flags != 0
+        key::claimed(self.head()) & flags != 0
     }
 
     /// Will a free that is under way come back to it, so that it cannot move?
@@ -330,7 +324,7 @@ impl Chunk {
         self.has(DYING | RUNNING)
     }
 
-    /// Sets flags. Only the thread that owns the chunk writes its tag.
+    /// Sets flags.
     #[inline]
     pub fn set(self, flags: Flag) {
         self.change_flags(|before| before | flags);
@@ -344,39 +338,39 @@ impl Chunk {
 
     #[inline]
     fn change_flags(self, change: impl FnOnce(Flag) -> Flag) {
-        let tag = self.tag();
-        let before = tag & !MARK_BITS;
+        let head = self.head();
+        let before = key::claimed(head);
         // A tag that is not valid stays so.
-        let new = tag ^ key::any_flags(before) ^ key::any_flags(change(before));
-        self.tag_place().store(new, Relaxed);
+        let by = key::any_flags(before) ^ key::any_flags(change(before));
+        self.set_head(head ^ u64::from(by));
     }
 
     /// Marks a chunk that had just these flags as freed.
     #[inline(always)]
     pub fn set_freed(self, before: Flag) {
-        let new = self.tag() ^ key::flags(before) ^ key::flags(before | FREE);
-        self.tag_place().store(new, Relaxed);
+        let by = key::flags(before) ^ key::flags(before | FREE);
+        self.set_head(self.head() ^ u64::from(by));
     }
 
     /// Gives a chunk these flags and no others, whatever its tag was.
     #[inline(always)]
     pub fn set_just(self, flags: Flag) {
-        let tag = key::mark(self.address()) ^ key::flags(flags);
-        self.tag_place().store(tag, Relaxed);
+        self.set_head(key::head(self.address(), self.size(), flags));
     }
 
     /// User bytes.
-    #[inline]
+    #[inline(always)]
     pub fn size(self) -> usize {
-        // SAFETY: a Chunk's header is there (module docs).
-        unsafe { (*self.header()).size as usize }
+        key::size(self.head())
     }
 
     /// Sets the number of user bytes; below [`MAX_SIZE`].
     #[inline]
     pub fn set_size(self, size: usize) {
-        // SAFETY: a Chunk's header is there (module docs).
-        unsafe { (*self.header()).size = size as u32 };
+        // A tag that is not valid stays so.
+        if let Some(flags) = key::check(self.added()) {
+            self.set_head(key::head(self.address(), size, flags));
+        }
     }
 
     /// The name pointer as stored; NULL for none.
@@ -393,44 +387,108 @@ impl Chunk {
         unsafe { (*self.header()).name = name };
     }
 
-    /// The word that `reference` and `free` share.
+    #[inline(always)]
+    fn hook_word(self) -> &'static mut Sealed {
+        // SAFETY: a Chunk's header is there (module docs); the reference does not
+        // outlive the expression it is used in.
+        unsafe { &mut (*self.header()).hook }
+    }
+
+    #[inline(always)]
+    fn home_word(self) -> &'static mut Sealed {
+        // SAFETY: as above.
+        unsafe { &mut (*self.header()).home }
+    }
+
+    /// Is anything on the hook?
+    #[inline(always)]
+    pub fn has_hook(self) -> bool {
+        !self.hook_word().is_empty()
+    }
+
+    /// The word that `reference` and `free` share: an address, NULL for none. One that
+    /// somebody else wrote there is a fault, and then none.
     #[inline]
     pub fn hook(self) -> *mut c_void {
-        // SAFETY: a Chunk's header is there (module docs).
-        unsafe { (*self.header()).hook }
+        self.hook_word().get_or_empty().unwrap_or_else(|| {
+            self.corrupted(c"destructor or reference");
+            null_mut()
+        })
     }
 
     /// Writes the word that `reference` and `free` share.
     #[inline]
     pub fn set_hook(self, hook: *mut c_void) {
-        // SAFETY: a Chunk's header is there (module docs).
-        unsafe { (*self.header()).hook = hook };
+        self.hook_word().put_or_empty(hook);
     }
 
-    /// The word that `arena` and `memlimit` share.
-    #[inline]
-    pub fn home(self) -> *mut c_void {
-        // SAFETY: a Chunk's header is there (module docs).
-        unsafe { (*self.header()).home }
+    /// Somebody wrote to this chunk: reports which field of it is not what it was.
+    #[cold]
+    #[inline(never)]
+    pub fn corrupted(self, field: &CStr) {
+        fault::corrupted(self.name(), field, c"is not what it was");
+        fault::report(fault::UNKNOWN);
     }
 
-    /// The arena that a `MEMBER` lies in.
-    #[inline]
-    pub fn arena(self) -> *mut c_void {
-        let home = self.home();
-        if self.has(OWNER) {
-            // SAFETY: such a record is there as long as the flag is.
-            unsafe { (*home.cast::<Instead>()).home }
+    /// Somebody wrote to this chunk, or to the header at `to`, to which its link `field`
+    /// leads: reports that.
+    #[cold]
+    #[inline(never)]
+    pub fn lost(self, field: &CStr, to: Chunk) {
+        if to.is_live() {
+            fault::corrupted(
+                self.name(),
+                field,
+                c"or the prev of what it leads to is wrong",
+            );
+            fault::report(fault::UNKNOWN);
         } else {
-            home
+            fault::corrupted(self.name(), field, c"leads to a header without valid magic");
+            to.bad(key::check(to.added()));
         }
     }
 
-    /// Writes the word that `arena` and `memlimit` share.
+    /// Has it neither an arena nor an account?
+    #[inline(always)]
+    pub fn has_no_home(self) -> bool {
+        self.home_word().is_empty()
+    }
+
+    /// The word that `arena` and `memlimit` share: an address, NULL for none. `None` if
+    /// somebody else wrote there.
+    #[inline(always)]
+    pub fn home(self) -> Option<*mut c_void> {
+        self.home_word().get_or_empty()
+    }
+
+    /// The same where that is a fault, and then NULL.
     #[inline]
+    pub fn expect_home(self) -> *mut c_void {
+        self.home().unwrap_or_else(|| {
+            self.corrupted(c"home, a memory limit or pool,");
+            null_mut()
+        })
+    }
+
+    /// The arena that a `MEMBER` lies in; NULL after a fault.
+    #[inline]
+    pub fn arena(self) -> *mut c_void {
+        let home = self.expect_home();
+        if !self.has(OWNER) || home.is_null() {
+            return home;
+        }
+        // SAFETY: such a record is there as long as the flag is.
+        let arena = unsafe { &(*home.cast::<Instead>()).home }.get();
+        arena.unwrap_or_else(|| {
+            self.corrupted(c"memory limit");
+            null_mut()
+        })
+    }
+
+    /// Writes the word that `arena` and `memlimit` share.
+    #[inline(always)]
     pub fn set_home(self, home: *mut c_void) {
-        // SAFETY: a Chunk's header is there (module docs).
-        unsafe { (*self.header()).home = home };
+        self.home_word().put_or_empty(home);
     }
 
     /// The links, for `tree`.

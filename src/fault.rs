@@ -116,6 +116,48 @@ pub fn report(reason: &CStr) {
     }
 }
 
+/// Says in the log, before a report, which field of the chunk called `name` is wrong,
+/// how, and what call met it.
+#[cold]
+#[inline(never)]
+pub fn corrupted(name: *const c_char, field: &CStr, how: &CStr) {
+    let mut line = [0 as c_char; 512];
+    // SAFETY: C strings (a name that is NULL is replaced), and a buffer of the length
+    // that is given.
+    unsafe {
+        let name = if name.is_null() {
+            c"UNNAMED".as_ptr()
+        } else {
+            name
+        };
+        libc::snprintf(
+            line.as_mut_ptr(),
+            line.len(),
+            c"talloc: chunk '%.200s': its %s %s, met by %s\n".as_ptr(),
+            name,
+            field.as_ptr(),
+            how.as_ptr(),
+            talloc_impl_call(),
+        );
+        log(CStr::from_ptr(line.as_ptr()));
+    }
+}
+
+unsafe extern "C" {
+    fn talloc_impl_call() -> *const c_char;
+    fn talloc_impl_in_call(name: *const c_char);
+}
+
+/// The call that this thread is in from now on, for such a line.
+#[inline]
+pub fn in_call(name: &'static CStr) {
+    // SAFETY: it only stores the pointer.
+    unsafe { talloc_impl_in_call(name.as_ptr()) };
+}
+
+/// What the contract says of every pointer behind which there is no chunk.
+pub const UNKNOWN: &CStr = c"Bad talloc magic value - unknown value";
+
 /// A freed chunk was used; `at` says where it was freed.
 #[cold]
 #[inline(never)]

@@ -4,9 +4,9 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::chunk::{Chunk, MAX_SIZE, user_of};
-use crate::heap;
 use crate::name;
 use crate::string::{self, At};
+use crate::{fault, heap};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 
@@ -25,6 +25,7 @@ unsafe extern "C" fn talloc_impl_append(
     text: *const c_char,
     length: usize,
 ) -> *mut c_char {
+    fault::in_call(c"an append");
     // SAFETY: a pointer that a caller of talloc.h gave.
     let Some(c) = (unsafe { Chunk::checked(s.cast()) }) else {
         return null_mut();

@@ -21,7 +21,7 @@
 use crate::chunk::{Chunk, DYING, FREE, HANDLE, MEMBER, ORPHAN, POOL, REFERENCED, ROOMY, RUNNING};
 use crate::hold::Hold;
 use crate::root::{self, NULL_CONTEXT};
-use crate::{alloc, memlimit, parent, reference, tree};
+use crate::{alloc, fault, memlimit, parent, reference, tree};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 
@@ -29,7 +29,7 @@ use core::ptr::null_mut;
 #[inline]
 fn plainly(c: Chunk, location: *const c_char) -> bool {
     let plain = !c.has(REFERENCED | HANDLE | DYING | RUNNING)
-        && c.hook().is_null()
+        && !c.has_hook()
         && tree::any_child(c).is_none();
     if plain {
         remove(c, location);
@@ -49,7 +49,7 @@ pub fn plain(c: Chunk, location: *const c_char) -> c_int {
 
 #[inline(never)]
 fn less_plain(c: Chunk, location: *const c_char) -> c_int {
-    if c.hook().is_null() {
+    if !c.has_hook() {
         leaves(c, None, location);
         if is_leaf(c) && alloc::release_quickly(c, 0, location) {
             return 0;
@@ -69,7 +69,7 @@ pub fn member(c: Chunk, location: *const c_char) -> c_int {
 
 #[inline(never)]
 fn less_plain_member(c: Chunk, location: *const c_char) -> c_int {
-    if c.hook().is_null() {
+    if !c.has_hook() {
         leaves(c, None, location);
         if is_leaf(c) && alloc::release_member(c, location) {
             return 0;
@@ -81,7 +81,7 @@ fn less_plain_member(c: Chunk, location: *const c_char) -> c_int {
 /// Nothing to ask, and nothing below.
 #[inline(always)]
 fn is_leaf(c: Chunk) -> bool {
-    c.hook().is_null() && tree::any_child(c).is_none()
+    !c.has_hook() && tree::any_child(c).is_none()
 }
 
 /// Frees a chunk that is just a block, or a member of a pool, and its leaves,
@@ -90,7 +90,7 @@ fn family(c: Chunk, location: *const c_char) -> bool {
     let is_common = [0, MEMBER, ROOMY, POOL]
         .into_iter()
         .any(|flags| c.is_just(flags));
-    if !is_common || !c.hook().is_null() {
+    if !is_common || c.has_hook() {
         return false;
     }
     leaves(c, None, location);
@@ -108,14 +108,15 @@ fn leaves(p: Chunk, done: Option<Chunk>, location: *const c_char) {
         return;
     };
     loop {
-        let child = list.next();
-        if let Some(c) = child
-            && (is_leaf(c) || child == done)
+        let next = list.next();
+        if let Some((c, is_sound)) = next
+            && is_sound
+            && (is_leaf(c) || Some(c) == done)
             && alloc::release_from_list(c, location)
         {
             continue;
         }
-        return list.stop_at(child);
+        return list.stop_at(next);
     }
 }
 
@@ -142,9 +143,7 @@ fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
                 cur = child;
                 break;
             }
-            Some(child)
-                if child.hook().is_null() && (child.is_just(0) || child.is_just(MEMBER)) =>
-            {
+            Some(child) if !child.has_hook() && (child.is_just(0) || child.is_just(MEMBER)) => {
                 child.set_hook(cur.start().cast());
                 cur = child;
                 done = None;
@@ -183,6 +182,7 @@ enum Step {
 /// `talloc_free`: 0 when `c` is gone, -1 when it is not.
 #[inline(never)]
 pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
+    fault::in_call(c"talloc_free");
     if family(c, location) {
         return 0;
     }
@@ -262,8 +262,10 @@ pub fn children(c: Chunk, location: *const c_char) {
     let Some(name) = name else { return };
     name.clear(DYING | ORPHAN);
     if held.still_there() {
-        tree::unlink(name);
-        tree::link(Some(c), name);
+        if tree::is_intact(name) {
+            tree::unlink(name);
+            tree::link(Some(c), name);
+        }
     } else {
         unreferenced(name, location);
     }
@@ -338,7 +340,9 @@ fn step_into(cur: Chunk, child: Chunk, location: *const c_char) -> bool {
 fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
     while c.has(REFERENCED) {
         let below = reference::newest_is_below(c);
-        reference::drop_newest(c, location);
+        if !reference::drop_newest(c, location) {
+            return Step::Refused; // after a fault
+        }
         if !below {
             return Step::Dereferenced;
         }
@@ -371,9 +375,9 @@ fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
 fn finish(c: Chunk, location: *const c_char) {
     // What is still there is dying in a walk further up the stack, which a
     // destructor has called us from.
-    while let Some(orphan) = tree::any_child(c) {
-        parent::none(orphan);
-    }
+    while let Some(orphan) = tree::any_child(c)
+        && parent::none(orphan)
+    {}
     // As it was before it began to die.
     c.clear(DYING | ORPHAN);
     c.set_hook(null_mut());
@@ -385,6 +389,10 @@ fn finish(c: Chunk, location: *const c_char) {
 /// Out of the list and the accounts; the memory goes back.
 #[inline]
 fn remove(c: Chunk, location: *const c_char) {
+    if !tree::is_intact(c) {
+        c.set(DYING); // out of sight; its memory is lost
+        return;
+    }
     root::gone(c);
     tree::unlink(c);
     memlimit::close(c);

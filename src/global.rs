@@ -25,9 +25,9 @@ pub fn disable_null_tracking() {
     let Some(null) = NULL_CONTEXT.get() else {
         return;
     };
-    while let Some(c) = tree::any_child(null) {
-        parent::none(c);
-    }
+    while let Some(c) = tree::any_child(null)
+        && parent::none(c)
+    {}
     NULL_CONTEXT.set(None);
     // It may be held, or have been given a parent: let it go the usual way.
     free::chunk(null, c"talloc_disable_null_tracking".as_ptr());

@@ -10,6 +10,7 @@
 //! so that a use after the free is still seen; the list goes through the second
 //! word.
 
+use crate::key;
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
@@ -118,6 +119,14 @@ unsafe extern "C" {
     fn talloc_impl_cache_keep(cache: *mut Cache) -> core::ffi::c_int;
 }
 
+/// Is a block that has been kept as it was left: has nobody written over the header of
+/// the chunk that it was?
+#[inline(always)]
+pub fn is_as_left(block: NonNull<u8>) -> bool {
+    // SAFETY: a kept block has at least a header.
+    key::is_dead(block.addr().get(), unsafe { block.cast().read() })
+}
+
 /// Where the kept block `block` has the next one of its class.
 fn next_of(block: *mut u8) -> *mut *mut u8 {
     block.wrapping_add(size_of::<usize>()).cast()
@@ -205,7 +214,7 @@ impl Kept {
     }
 }
 
-/// The same for a large block. It is taken.
+/// The same for a large block, which is taken.
 #[inline(never)]
 pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
     if class_of(bytes) < SMALL {
@@ -219,6 +228,10 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
         let Some(block) = NonNull::new(*first) else {
             continue;
         };
+        if !is_as_left(block) {
+            *first = null_mut();
+            return None;
+        }
         // SAFETY: a kept block.
         let room = unsafe { usable(block.as_ptr()) };
         if room >= bytes {
@@ -381,11 +394,11 @@ unsafe extern "C" fn talloc_impl_cache_close(cache: *mut c_void) {
     // SAFETY: made by `open`; the thread has no other way to it any more.
     unsafe {
         for first in (*place.as_ptr()).first {
-            let mut block = first;
-            while !block.is_null() {
-                let next = *next_of(block);
-                free(block);
-                block = next;
+            let mut block = NonNull::new(first);
+            // One that was written over leads nowhere: those behind it are lost.
+            while let Some(b) = block.filter(|&b| is_as_left(b)) {
+                block = NonNull::new(*next_of(b.as_ptr()));
+                free(b.as_ptr());
             }
         }
         free_record(place);

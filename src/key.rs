@@ -1,15 +1,23 @@
-//! The secret of this process, and the tags made with it.
+//! The secret of this process, and what is marked and sealed with it.
 //!
-//! A tag is 20 bits of *mark* and 12 bits of flags.  The mark depends on where the
-//! header lies, on its flags, and on the secret: a header that was copied
-//! elsewhere, or got another flag from somebody else, is not valid.
+//! A *tag* is 20 bits of mark and 12 bits of flags.  The mark depends on where the
+//! header lies, on the size and the flags that it says, and on the secret: a header
+//! that was copied elsewhere, or got another size or flag from somebody else, is not
+//! valid.
 //!
 //! ```text
-//!   tag  = mark(place) ^ mix(flags) | flags
-//!   mark = upper bits of place x factor, odd       mix = upper bits of flags x factor
+//!   tag  = mark(place, size) ^ mix(flags) | flags
+//!   mark = upper bits of (place + size << 36) x factor, odd
+//!   mix  = upper bits of flags x factor
 //! ```
+//!
+//! A *sealed* word is an address that only we can have put where it is: its upper 16
+//! bits, which no address has, depend on the rest, on the place of the word, and on
+//! the secret.  A *sum* is the same for a record of a few words.
 
 use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr::{null_mut, without_provenance_mut};
 
 /// The bits of a tag that are its mark. They are in its first bytes, so that an
 /// overrun of one byte is seen; the lowest is always 1, so that one of zeros is
@@ -31,6 +39,9 @@ const NOT_YET: u64 = 0x9E37_79B9_7F4A_7C15;
 
 struct Keys {
     factor: u64,
+    /// For sealed words and sums.
+    second: u64,
+    third: u64,
     /// What the common flags add to a tag.
     free: u32,
     member: u32,
@@ -46,6 +57,8 @@ unsafe impl Sync for Place {}
 
 static KEYS: Place = Place(UnsafeCell::new(Keys {
     factor: NOT_YET,
+    second: NOT_YET,
+    third: NOT_YET,
     free: FREE,
     member: MEMBER,
     free_member: FREE_MEMBER,
@@ -64,10 +77,47 @@ fn upper_bits(word: u64) -> u32 {
     (word.wrapping_mul(key!(factor)) >> MIX_SHIFT) as u32
 }
 
-/// The tag of a header at `place` without flags.
+/// A tag is the lower half of a word, of which the upper half is the size.
+const TAG_BITS: u32 = u32::BITS;
+
+/// The tag of a header at `place` that says no flags, with the size in the upper half
+/// of `head`.
 #[inline(always)]
-pub fn mark(place: usize) -> u32 {
-    upper_bits(place as u64) | 1
+fn mark(place: usize, head: u64) -> u32 {
+    // No two sizes, and no two places that are near enough to be chosen, give the
+    // same sum: sizes have 28 bits.
+    upper_bits((place as u64).wrapping_add(head >> TAG_BITS << 36)) | 1
+}
+
+/// The first word of a header at `place`.
+#[inline(always)]
+pub fn head(place: usize, size: usize, flags: u32) -> u64 {
+    let size = (size as u64) << TAG_BITS;
+    size | u64::from(mark(place, size) ^ self::flags(flags))
+}
+
+/// The size in such a word.
+#[inline(always)]
+pub fn size(head: u64) -> usize {
+    (head >> TAG_BITS) as usize
+}
+
+/// The flags in such a word, if it is one of ours.
+#[inline(always)]
+pub fn claimed(head: u64) -> u32 {
+    head as u32 & !MARK_BITS
+}
+
+/// What its flags add to the tag: 0 for none, `flags(..)` for those.
+#[inline(always)]
+pub fn added(place: usize, head: u64) -> u32 {
+    head as u32 ^ mark(place, head)
+}
+
+/// Is this the first word of what has been freed, and nothing else?
+#[inline(always)]
+pub fn is_dead(place: usize, head: u64) -> bool {
+    added(place, head) == flags(FREE)
 }
 
 /// What these flags add to a tag.
@@ -96,6 +146,94 @@ pub fn check(added: u32) -> Option<u32> {
     (added == 0 || added == any_flags(flags)).then_some(flags)
 }
 
+// ---- sealed words and sums ----------------------------------------------------
+
+/// How many bits an address has here.
+const ADDRESS_BITS: u32 = 48;
+
+/// A word that holds an address, sealed in the place where it lies.
+#[repr(transparent)]
+pub struct Sealed(u64);
+
+impl Sealed {
+    /// A word in which nothing has been put, for those that are NULL most of the time.
+    pub const EMPTY: Sealed = Sealed(0);
+
+    #[inline(always)]
+    fn place(&self) -> usize {
+        (&raw const *self).addr()
+    }
+
+    /// Is nothing in it?
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// What was put here; `None` if somebody else wrote here.
+    #[inline(always)]
+    pub fn get(&self) -> Option<*mut c_void> {
+        self.get_from(self.place())
+    }
+
+    /// The same in a copy of a word that was put into another place.
+    #[inline(always)]
+    pub fn get_from(&self, place: usize) -> Option<*mut c_void> {
+        let address = self.0 & ((1 << ADDRESS_BITS) - 1);
+        (seal(place, address) == self.0).then(|| without_provenance_mut(address as usize))
+    }
+
+    /// The same for a word that may be empty: then NULL.
+    #[inline(always)]
+    pub fn get_or_empty(&self) -> Option<*mut c_void> {
+        if self.is_empty() {
+            Some(null_mut())
+        } else {
+            self.get()
+        }
+    }
+
+    /// Puts an address here.
+    #[inline(always)]
+    pub fn put(&mut self, address: *mut c_void) {
+        self.0 = seal(self.place(), address.addr() as u64);
+    }
+
+    /// The same, but nothing for NULL.
+    #[inline(always)]
+    pub fn put_or_empty(&mut self, address: *mut c_void) {
+        if address.is_null() {
+            self.0 = 0;
+        } else {
+            self.put(address);
+        }
+    }
+}
+
+#[inline(always)]
+fn seal(place: usize, address: u64) -> u64 {
+    debug_assert!(address >> ADDRESS_BITS == 0);
+    let mixed = address
+        .wrapping_mul(key!(second))
+        .wrapping_add((place as u64).wrapping_mul(key!(third)));
+    address | mixed >> ADDRESS_BITS << ADDRESS_BITS
+}
+
+/// A sum over two words of a record: one that changes, and one that does not. It is
+/// linear in the first: [`change`] is what a change adds to it.
+#[inline(always)]
+pub fn sum(changing: u64, fixed: u64) -> u64 {
+    change(changing).wrapping_add(fixed.wrapping_mul(key!(third)))
+}
+
+/// What a change by `by` adds to a sum.
+#[inline(always)]
+pub fn change(by: u64) -> u64 {
+    by.wrapping_mul(key!(second))
+}
+
+// ---- the secret -----------------------------------------------------------------
+
 /// Sees to it that there is a secret. `tools.c` calls it when the library is loaded;
 /// if a constructor of the program comes before that, the first chunk does.
 #[inline]
@@ -119,36 +257,46 @@ pub fn public() -> u32 {
 #[cold]
 #[inline(never)]
 fn make() {
-    let seed = random() | 1;
-    let factor = if seed == NOT_YET { !seed | 1 } else { seed };
+    let [first, second, third] = random();
+    let factor = if first == NOT_YET { !first } else { first } | 1;
     let add = |flag: u32| flag | ((flag as u64).wrapping_mul(factor) >> MIX_SHIFT) as u32 & !1;
-    // One way from the factor, and no upper bits of a product with it.
-    let public = (seed ^ seed >> 29).wrapping_mul(NOT_YET) >> 32;
     let keys = Keys {
         factor,
+        second: second | 1,
+        third: third | 1,
         free: add(FREE),
         member: add(MEMBER),
         free_member: add(FREE_MEMBER),
-        public: public as u32 | 1,
+        // One way from the secret.
+        public: ((first ^ second >> 7 ^ third >> 29).wrapping_mul(NOT_YET) >> 32) as u32 | 1,
     };
     // SAFETY: see `Place`.
     unsafe { KEYS.0.get().write(keys) };
 }
 
-fn random() -> u64 {
-    let mut word: u64 = 0;
-    // SAFETY: 8 bytes are asked for, and there is room for them. The kernel's
+fn random() -> [u64; 3] {
+    let mut words = [0; 3];
+    let bytes = size_of_val(&words);
+    // SAFETY: so many bytes are asked for, and there is room for them. The kernel's
     // 16 random bytes stay where they are for the life of the process.
     unsafe {
-        if libc::getrandom((&raw mut word).cast(), 8, libc::GRND_NONBLOCK) != 8 {
-            let seed = libc::getauxval(libc::AT_RANDOM) as *const u64;
-            word = if seed.is_null() {
-                0x7A11_0C00_5EED
+        let got = libc::getrandom(words.as_mut_ptr().cast(), bytes, libc::GRND_NONBLOCK);
+        if got != bytes as isize {
+            let seed = libc::getauxval(libc::AT_RANDOM) as *const [u64; 2];
+            let [a, b] = if seed.is_null() {
+                [1, 2]
             } else {
-                // The C library takes its own secrets from them as they are.
-                seed.read_unaligned().wrapping_mul(NOT_YET).rotate_left(31)
+                seed.read_unaligned()
             };
+            // The C library takes its own secrets from them as they are, and another
+            // copy of this library must not have the same.
+            let own = (&raw const KEYS).addr() as u64;
+            let mut state = a ^ own.rotate_left(32);
+            for word in &mut words {
+                state = (state ^ b).wrapping_mul(NOT_YET).rotate_left(29);
+                *word = state;
+            }
         }
     }
-    word
+    words
 }

@@ -8,9 +8,10 @@
 //! of an account that is a pool member keeps its arena in the account.
 
 use crate::chunk::{Chunk, Instead, MEMBER, OWNER};
-use crate::{arena, heap, tree};
+use crate::key::Sealed;
+use crate::{arena, fault, heap, tree};
 use core::ffi::c_void;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What a limited context has used, and what it may.
@@ -18,7 +19,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub struct Account {
     /// Comes first: see [`Chunk::arena`].
     instead: Instead,
-    above: Nearest,
+    above: Sealed,
     /// 0 is no limit.
     max: usize,
     used: usize,
@@ -38,11 +39,27 @@ macro_rules! account {
 /// Has there ever been a limit in this process? Spares the search for one.
 static LIMITS: AtomicBool = AtomicBool::new(false);
 
+fn above(a: NonNull<Account>) -> Nearest {
+    let above = account!(a).above.get();
+    NonNull::new(above.map_or_else(broken, |above| above.cast()))
+}
+
+#[cold]
+fn broken() -> *mut Account {
+    fault::corrupted(null(), c"memory limit", c"is not what it was");
+    fault::report(fault::UNKNOWN);
+    null_mut()
+}
+
+fn set_above(a: NonNull<Account>, above: Nearest) {
+    account!(a).above.put(as_home(above));
+}
+
 /// The account that a malloc'd child of `c` would belong to.
 #[inline]
 pub fn account_of(c: Chunk) -> Nearest {
     if !c.has(MEMBER) {
-        return NonNull::new(c.home().cast());
+        return at_home(c);
     }
     if LIMITS.load(Relaxed) {
         search(c)
@@ -53,14 +70,19 @@ pub fn account_of(c: Chunk) -> Nearest {
 
 #[cold]
 fn search(c: Chunk) -> Nearest {
-    let holder = tree::list_owners(c).find(|a| !a.has(MEMBER) || a.has(OWNER))?;
-    NonNull::new(holder.home().cast())
+    at_home(tree::list_owners(c).find(|a| !a.has(MEMBER) || a.has(OWNER))?)
 }
 
-/// The account that the `home` of a malloc'd chunk is.
+/// The account that the `home` of `c`, which is not just a member, leads to.
 #[inline(always)]
-pub fn of_home(home: *mut c_void) -> Nearest {
-    NonNull::new(home.cast())
+fn at_home(c: Chunk) -> Nearest {
+    NonNull::new(c.expect_home().cast())
+}
+
+/// The same for a block; `None` if somebody else wrote there.
+#[inline(always)]
+pub fn of_block(c: Chunk) -> Option<Nearest> {
+    c.home().map(|home| NonNull::new(home.cast()))
 }
 
 /// The `home` of a malloc'd chunk in this account.
@@ -82,17 +104,13 @@ fn weight(c: Chunk) -> usize {
 pub fn leave_arena(c: Chunk, account: Nearest) {
     c.clear(MEMBER);
     match own(c) {
-        Some(a) => account!(a).instead.home = null_mut(),
+        Some(a) => account!(a).instead.home.put(null_mut()),
         None => c.set_home(as_home(account)),
     }
 }
 
 fn own(c: Chunk) -> Nearest {
-    if c.has(OWNER) {
-        NonNull::new(c.home().cast())
-    } else {
-        None
-    }
+    if c.has(OWNER) { at_home(c) } else { None }
 }
 
 /// Adds `bytes` to an account and all above it, if none would go beyond its
@@ -136,7 +154,7 @@ pub fn add(account: Nearest, bytes: usize) {
 }
 
 fn up(account: Nearest) -> impl Iterator<Item = NonNull<Account>> {
-    core::iter::successors(account, |&a| account!(a).above)
+    core::iter::successors(account, |&a| above(a))
 }
 
 /// Limit and use of the account that `c` owns, if any, for reports.
@@ -151,17 +169,25 @@ pub fn set(c: Chunk, max: usize) -> bool {
         account!(a).max = max;
         return true;
     }
-    let above = account_of(c);
-    let home = if c.has(MEMBER) { c.home() } else { null_mut() };
+    let nearest = account_of(c);
+    let home = if c.has(MEMBER) {
+        c.expect_home()
+    } else {
+        null_mut()
+    };
     let made = heap::record(Account {
-        instead: Instead { home },
-        above,
+        instead: Instead {
+            home: Sealed::EMPTY,
+        },
+        above: Sealed::EMPTY,
         max,
         used: 0,
     });
     let Some(account) = made else { return false };
+    account!(account).instead.home.put(home);
+    set_above(account, nearest);
     LIMITS.store(true, Relaxed);
-    account!(account).used = rehome(c, above, made);
+    account!(account).used = rehome(c, nearest, made);
     c.set_home(account.as_ptr().cast());
     c.set(OWNER);
     true
@@ -176,7 +202,7 @@ fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
     while let Some(x) = walk.next() {
         if let Some(a) = own(x) {
             let looped = up(to).any(|above| above == a);
-            account!(a).above = to.filter(|_| !looped);
+            set_above(a, to.filter(|_| !looped));
             // Nor is `from` a part of itself.
             bytes += if looped || from == Some(a) {
                 0
@@ -188,7 +214,7 @@ fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
         }
         bytes += weight(x);
         if !x.has(MEMBER) {
-            debug_assert!(NonNull::new(x.home().cast()) == from);
+            debug_assert!(at_home(x) == from);
             x.set_home(as_home(to));
         }
     }
@@ -206,7 +232,7 @@ pub fn transfer(c: Chunk, new: Option<Chunk>) {
 #[cold]
 fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
     let from = match own(c) {
-        Some(a) => account!(a).above,
+        Some(a) => above(a),
         None => account_of(c),
     };
     let to = new.and_then(|new| account_below(new, c));
@@ -237,7 +263,7 @@ fn account_below(new: Chunk, c: Chunk) -> Nearest {
 /// its own account ends.
 #[inline]
 pub fn close(c: Chunk) {
-    if c.has(MEMBER | OWNER) || !c.home().is_null() {
+    if c.has(MEMBER | OWNER) || !c.has_no_home() {
         close_limited(c);
     }
 }
@@ -247,7 +273,7 @@ fn close_limited(c: Chunk) {
         uncharge(account_of(c), weight(c));
     }
     if let Some(a) = own(c) {
-        c.set_home(account!(a).instead.home);
+        c.set_home(c.arena());
         c.clear(OWNER);
         // SAFETY: made by `set`; its owner goes and nobody is below it.
         unsafe { heap::free_record(a) };

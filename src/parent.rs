@@ -10,7 +10,7 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
     if c.has(DYING) || new == Some(c) {
         return;
     }
-    if new == tree::parent(c) && tree::is_newest(c) {
+    if new == tree::parent(c) && tree::is_newest(c) || !tree::is_intact(c) {
         return;
     }
     memlimit::transfer(c, new);
@@ -18,8 +18,12 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
     tree::link(new, c);
 }
 
-/// Makes `c`, dying or not, a chunk without a parent.
-pub fn none(c: Chunk) {
-    memlimit::transfer(c, None);
-    tree::unlink(c);
+/// Makes `c`, dying or not, a chunk without a parent. False after a fault.
+pub fn none(c: Chunk) -> bool {
+    let is_intact = tree::is_intact(c);
+    if is_intact {
+        memlimit::transfer(c, None);
+        tree::unlink(c);
+    }
+    is_intact
 }

@@ -9,18 +9,19 @@
 use crate::alloc;
 use crate::chunk::{Chunk, DYING, Destructor, FREE, HANDLE, REFERENCED};
 use crate::hold::Hold;
+use crate::key::Sealed;
 use crate::{fault, memlimit, parent, tree};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
-/// The user memory of a handle.
+/// The user memory of a handle. An overrun gets here before it gets to a header.
 struct Handle {
-    target: Chunk,
-    newer: Option<Chunk>,
-    older: Option<Chunk>,
-    location: *const c_char,
+    target: Sealed,
+    newer: Sealed,
+    older: Sealed,
     /// The target's destructor, kept by the newest handle.
-    destructor: *mut c_void,
+    destructor: Sealed,
+    location: *const c_char,
 }
 
 /// The record in a chunk with the flag `HANDLE`.
@@ -32,25 +33,45 @@ macro_rules! handle {
     };
 }
 
+/// The address in a word of the record in `h`. If somebody else wrote there, it is a
+/// fault, and then NULL.
+fn open(h: Chunk, word: &Sealed) -> *mut c_void {
+    word.get().unwrap_or_else(|| {
+        h.corrupted(c"record of a reference");
+        null_mut()
+    })
+}
+
+/// The same for a chunk, or none.
+fn open_chunk(h: Chunk, word: &Sealed) -> Option<Chunk> {
+    let start = open(h, word).cast::<u8>();
+    // SAFETY: put there by us: the handle's target, or one of its other handles.
+    (!start.is_null()).then(|| unsafe { Chunk::at(start) })
+}
+
+fn put_chunk(word: &mut Sealed, c: Option<Chunk>) {
+    word.put(c.map_or(null_mut(), |c| c.start().cast()));
+}
+
 /// The newest handle on `c`.
 #[inline]
 fn newest(c: Chunk) -> Option<Chunk> {
-    if c.has(REFERENCED) {
-        // SAFETY: the hook of a REFERENCED chunk is its newest handle.
-        Some(unsafe { Chunk::at(c.hook().cast()) })
-    } else {
-        None
+    if !c.has(REFERENCED) {
+        return None;
     }
+    let start = c.hook().cast::<u8>();
+    // SAFETY: the hook of a REFERENCED chunk is its newest handle.
+    (!start.is_null()).then(|| unsafe { Chunk::at(start) })
 }
 
 /// The handles on `c`, newest first.
 fn handles(c: Chunk) -> impl Iterator<Item = Chunk> {
-    core::iter::successors(newest(c), |&h| handle!(h).older)
+    core::iter::successors(newest(c), |&h| open_chunk(h, &handle!(h).older))
 }
 
-/// What the handle `h` refers to.
-pub fn target(h: Chunk) -> Chunk {
-    handle!(h).target
+/// What the handle `h` refers to; `None` after a fault.
+pub fn target(h: Chunk) -> Option<Chunk> {
+    open_chunk(h, &handle!(h).target)
 }
 
 /// Who owns the newest reference to `c`: `None` without references, and
@@ -68,7 +89,8 @@ pub fn count(c: Chunk) -> usize {
 
 fn hook_place(c: Chunk) -> *mut c_void {
     match newest(c) {
-        Some(h) => handle!(h).destructor,
+        Some(h) => open(h, &handle!(h).destructor),
+        None if c.has(REFERENCED) => null_mut(), // after a fault
         None => c.hook(),
     }
 }
@@ -85,7 +107,7 @@ pub fn destructor(c: Chunk) -> Option<Destructor> {
 pub fn set_destructor(c: Chunk, f: Option<Destructor>) {
     let f = f.map_or(null_mut(), |f| f as *mut c_void);
     if let Some(h) = newest(c) {
-        handle!(h).destructor = f;
+        handle!(h).destructor.put(f);
     } else if !c.has(DYING) {
         c.set_hook(f);
     }
@@ -104,18 +126,15 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
         return false;
     };
     let older = newest(c);
-    // SAFETY: a fresh chunk of that size.
-    unsafe {
-        h.user().cast::<Handle>().write(Handle {
-            target: c,
-            newer: None,
-            older,
-            location,
-            destructor: hook_place(c),
-        });
-    }
+    let destructor = hook_place(c);
+    let record = handle!(h);
+    record.location = location;
+    put_chunk(&mut record.target, Some(c));
+    put_chunk(&mut record.newer, None);
+    put_chunk(&mut record.older, older);
+    record.destructor.put(destructor);
     if let Some(older) = older {
-        handle!(older).newer = Some(h);
+        put_chunk(&mut handle!(older).newer, Some(h));
     }
     c.set_hook(h.start().cast());
     c.set(REFERENCED);
@@ -124,33 +143,36 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
 
 /// Takes the handle `h` off its chunk and gives it back.
 pub fn drop_handle(h: Chunk, location: *const c_char) {
-    let &mut Handle {
-        target: c,
-        newer,
-        older,
-        destructor,
-        ..
-    } = handle!(h);
-    if let Some(older) = older {
-        handle!(older).newer = newer;
-    }
-    match (newer, older) {
-        (Some(newer), _) => handle!(newer).older = older,
-        (None, Some(older)) => {
-            handle!(older).destructor = destructor;
-            c.set_hook(older.start().cast());
+    let record = handle!(h);
+    if let Some(c) = open_chunk(h, &record.target) {
+        let newer = open_chunk(h, &record.newer);
+        let older = open_chunk(h, &record.older);
+        let destructor = open(h, &record.destructor);
+        if let Some(older) = older {
+            put_chunk(&mut handle!(older).newer, newer);
         }
-        (None, None) => {
-            c.set_hook(destructor);
-            c.clear(REFERENCED);
+        match (newer, older) {
+            (Some(newer), _) => put_chunk(&mut handle!(newer).older, older),
+            (None, Some(older)) => {
+                handle!(older).destructor.put(destructor);
+                c.set_hook(older.start().cast());
+            }
+            (None, None) => {
+                c.set_hook(destructor);
+                c.clear(REFERENCED);
+            }
         }
     }
     if alloc::release_handle(h, location) {
         return;
     }
-    tree::unlink(h);
-    memlimit::close(h);
-    alloc::release(h, location);
+    if tree::is_intact(h) {
+        tree::unlink(h);
+        memlimit::close(h);
+        alloc::release(h, location);
+    } else {
+        h.set(DYING); // out of sight; its memory is lost
+    }
 }
 
 /// Drops the newest reference to `c`. True if there was one.
@@ -200,7 +222,7 @@ pub fn log_references(c: Chunk, what: &CStr, location: *const c_char) {
         let held = Hold::on(h);
         fault::log_parts(c"\treference at ", handle!(h).location, c"\n");
         at = if held.still_there() {
-            handle!(h).older
+            open_chunk(h, &handle!(h).older)
         } else {
             None
         };

@@ -60,11 +60,13 @@ pub fn walk(root: Chunk, depth: c_int, max_depth: c_int, mut show: impl FnMut(Se
     while let Some(c) = below.next() {
         let depth = depth.saturating_add(below.depth() as c_int);
         if c.has(HANDLE) {
-            show(Seen {
-                chunk: reference::target(c),
-                depth,
-                is_ref: true,
-            });
+            if let Some(chunk) = reference::target(c) {
+                show(Seen {
+                    chunk,
+                    depth,
+                    is_ref: true,
+                });
+            }
             continue;
         }
         show(Seen {

@@ -167,6 +167,24 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 		talloc_impl_hide(to, (size_t)(from - to));
 }
 
+/* ---- for fault.rs ---------------------------------------------------------- */
+
+const char *talloc_impl_call(void);
+void talloc_impl_in_call(const char *name);
+
+/* What a thread is doing, for a message. */
+__attribute__((tls_model("initial-exec"))) static __thread const char *call;
+
+const char *talloc_impl_call(void)
+{
+	return call != NULL ? call : "an earlier call";
+}
+
+void talloc_impl_in_call(const char *name)
+{
+	call = name;
+}
+
 /* ---- for key.rs ------------------------------------------------------------ */
 
 void talloc_impl_loaded(void);

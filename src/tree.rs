@@ -16,6 +16,7 @@
 
 use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, OWNER, POOL};
 use crate::{key, root};
+use core::ffi::CStr;
 
 /// The part of a header that belongs to this file.
 #[repr(C)]
@@ -45,10 +46,49 @@ macro_rules! at {
     };
 }
 
+/// The chunk that the link `field` of `c` leads to, which has to be one that `leads_back`.
+/// Otherwise it is a fault, and then nowhere.
+#[inline(always)]
+fn follow(
+    c: Chunk,
+    link: Option<Chunk>,
+    field: &'static CStr,
+    leads_back: impl Fn(&Links) -> bool,
+) -> Option<Chunk> {
+    let to = link?;
+    if to.is_live() && leads_back(at!(to)) {
+        return link;
+    }
+    c.lost(field, to);
+    None
+}
+
+/// Follows a link of a chunk: `follow!(c.parent)`. Links that lead back make no circle
+/// down or along, whoever wrote them.
+macro_rules! follow {
+    ($chunk:ident.parent) => {
+        follow($chunk, at!($chunk).parent, c"parent", |_| true)
+    };
+    ($chunk:ident.next) => {
+        follow($chunk, at!($chunk).next, c"next", |to| {
+            to.prev == Some($chunk)
+        })
+    };
+    ($chunk:ident.child) => {
+        follow($chunk, at!($chunk).child, c"child", |to| {
+            to.parent == Some($chunk) && to.prev.is_none()
+        })
+    };
+}
+
 /// The parent, as callers may know it.
 #[inline]
 pub fn parent(c: Chunk) -> Option<Chunk> {
-    if c.has(ORPHAN) { None } else { at!(c).parent }
+    if c.has(ORPHAN) {
+        None
+    } else {
+        follow!(c.parent)
+    }
 }
 
 /// Makes `c`, which has no parent, the newest child of `parent`.
@@ -56,7 +96,9 @@ pub fn parent(c: Chunk) -> Option<Chunk> {
 pub fn link(parent: Option<Chunk>, c: Chunk) {
     if let Some(p) = parent {
         let _lock = root::lock_links_of(p);
-        let first = at!(p).child;
+        // Should there be a fault and the abort function return: what hangs behind it
+        // is lost.
+        let first = follow!(p.child);
         let links = at!(c);
         links.parent = parent;
         links.next = first;
@@ -73,7 +115,7 @@ pub fn link(parent: Option<Chunk>, c: Chunk) {
 pub fn first_below(parent: Chunk, among: Among) -> Option<Links> {
     let first = at!(parent).child;
     if let Some(first) = first
-        && !among.is_sound(first)
+        && (!among.is_sound(first) || at!(first).parent != Some(parent))
     {
         return None;
     }
@@ -133,7 +175,7 @@ pub fn exit(c: Chunk, among: Among) -> Option<Exit> {
     }
     let &mut Links { next, prev, .. } = at!(c);
     if let Some(prev) = prev {
-        if !among.is_sound(prev) || at!(prev).next != Some(c) || parent.is_none() {
+        if !among.is_sound(prev) || at!(prev).next != Some(c) || at!(prev).parent != parent {
             return None;
         }
     } else if let Some(parent) = parent
@@ -190,6 +232,7 @@ pub struct Shed {
     parent: Chunk,
     first: Option<Chunk>,
     next: Option<Chunk>,
+    last: Option<Chunk>,
 }
 
 impl Shed {
@@ -204,24 +247,31 @@ impl Shed {
             parent,
             first,
             next: first,
+            last: None,
         })
     }
 
-    /// The next one to be freed. It is to go, or `stop_at` follows.
+    /// The next one, and whether its links are as they should be. It is to go, or
+    /// `stop_at` follows.
     #[inline(always)]
-    pub fn next(&mut self) -> Option<Chunk> {
+    pub fn next(&mut self) -> Option<(Chunk, bool)> {
         let c = self.next?;
-        self.next = at!(c).next;
-        look_ahead(self.next);
-        Some(c)
+        let &mut Links {
+            prev, next, parent, ..
+        } = at!(c);
+        let is_sound = parent == Some(self.parent) && prev == self.last;
+        (self.last, self.next) = (Some(c), next);
+        look_ahead(next);
+        Some((c, is_sound))
     }
 
-    /// All that `next` gave have gone, but for this one, if any: now it is the first.
+    /// All that `next` gave have gone, but for this last one, if any: now it is the first.
     #[inline(always)]
-    pub fn stop_at(self, c: Option<Chunk>) {
-        if c != self.first {
-            at!(self.parent).child = c;
-            if let Some(c) = c
+    pub fn stop_at(self, last: Option<(Chunk, bool)>) {
+        let child = last.map(|(c, _)| c);
+        if child != self.first {
+            at!(self.parent).child = child;
+            if let Some((c, true)) = last
                 && c.is_live()
             {
                 at!(c).prev = None;
@@ -230,7 +280,45 @@ impl Shed {
     }
 }
 
-/// Takes `c` out of its parent's list.
+/// The first link of `c` that is not as it should be: those of its neighbours lead
+/// back.
+fn broken_link(c: Chunk) -> Option<&'static CStr> {
+    let &mut Links {
+        parent, next, prev, ..
+    } = at!(c);
+    let leads_back = match (prev, parent) {
+        (Some(prev), _) => prev.is_live() && at!(prev).next == Some(c),
+        (None, Some(parent)) => parent.is_live() && at!(parent).child == Some(c),
+        (None, None) => next.is_none(),
+    };
+    let is_brother = |prev: Chunk| !leads_back || at!(prev).parent == parent;
+    if parent.is_some_and(|parent| !parent.is_live()) || !prev.is_none_or(is_brother) {
+        Some(c"parent")
+    } else if !leads_back {
+        Some(if prev.is_some() { c"prev" } else { c"parent" })
+    } else if next.is_some_and(|next| !next.is_live() || at!(next).prev != Some(c)) {
+        Some(c"next")
+    } else {
+        None
+    }
+}
+
+/// Are the links of `c` as they should be, so that it can be taken out of its list?
+/// Else it is a fault.
+#[inline]
+pub fn is_intact(c: Chunk) -> bool {
+    // Not under the lock: a user's function may run.
+    let field = {
+        let _lock = at!(c).parent.map(root::lock_links_of);
+        broken_link(c)
+    };
+    if let Some(field) = field {
+        c.corrupted(field);
+    }
+    field.is_none()
+}
+
+/// Takes `c`, which [`is_intact`], out of its parent's list.
 #[inline]
 pub fn unlink(c: Chunk) {
     if let Some(p) = at!(c).parent {
@@ -251,27 +339,28 @@ pub fn unlink(c: Chunk) {
 /// Runs `f`, which may move `c` in memory, and mends every link to it if it
 /// did.  `None` from `f` means that `c` is where it was.
 pub fn moving(c: Chunk, f: impl FnOnce() -> Option<Chunk>) -> Option<Chunk> {
+    if !is_intact(c) || at!(c).child.is_some() && follow!(c.child).is_none() {
+        return None;
+    }
     let owner = at!(c).parent;
     // Neighbours may not change while the header is being copied.
-    let _lock = owner.map(root::lock_links_of);
+    let lock = owner.map(root::lock_links_of);
     let new = f()?;
     if new != c {
-        let links = at!(new);
-        match links.prev {
-            Some(prev) => at!(prev).next = Some(new),
-            None => {
-                if let Some(p) = owner {
-                    at!(p).child = Some(new);
-                }
-            }
+        let &mut Links { next, prev, .. } = at!(new);
+        match (prev, owner) {
+            (Some(prev), _) => at!(prev).next = Some(new),
+            (None, Some(p)) => at!(p).child = Some(new),
+            (None, None) => {}
         }
-        if let Some(next) = links.next {
+        if let Some(next) = next {
             at!(next).prev = Some(new);
         }
-        let mut child = links.child;
+        drop(lock);
+        let mut child = at!(new).child;
         while let Some(ch) = child {
             at!(ch).parent = Some(new);
-            child = at!(ch).next;
+            child = follow!(ch.next);
         }
     }
     Some(new)
@@ -288,13 +377,18 @@ pub fn hide(c: Chunk) {
 /// Is `c` the newest child that can be seen? True without a parent, too.
 #[inline]
 pub fn is_newest(c: Chunk) -> bool {
-    let _lock = at!(c).parent.map(root::lock_links_of);
-    let mut prev = at!(c).prev;
-    while let Some(p) = prev {
-        if !p.has(DYING) {
+    let lock = at!(c).parent.map(root::lock_links_of);
+    let mut at = c;
+    while let Some(prev) = at!(at).prev {
+        if !prev.is_live() || at!(prev).next != Some(at) {
+            drop(lock); // a user's function may run
+            at.lost(c"prev", prev);
+            return true;
+        }
+        if !prev.has(DYING) {
             return false;
         }
-        prev = at!(p).prev;
+        at = prev;
     }
     true
 }
@@ -302,24 +396,24 @@ pub fn is_newest(c: Chunk) -> bool {
 /// The newest child that is not dying.
 #[inline]
 pub fn newest_child(c: Chunk) -> Option<Chunk> {
-    in_sight(at!(c).child)
+    in_sight(follow!(c.child))
 }
 
-/// The same for a walk that is going to free it: an overwritten header is a
-/// fault, and should the abort function return, what hangs behind it is lost.
+/// The same for a walk that is going to free it: should there be a fault and the abort
+/// function return, what hangs behind it is lost.
 #[inline]
 pub fn next_to_free(c: Chunk) -> Option<Chunk> {
-    let mut child = at!(c).child;
-    while let Some(x) = child {
-        if !x.is_live() {
-            at!(c).child = None;
-            x.fault();
-            return None;
+    let mut child = follow!(c.child);
+    if child.is_none() {
+        at!(c).child = None;
+    }
+    while let Some(x) = child
+        && x.has(DYING)
+    {
+        child = follow!(x.next);
+        if child.is_none() {
+            at!(x).next = None;
         }
-        if !x.has(DYING) {
-            break;
-        }
-        child = at!(x).next;
     }
     child
 }
@@ -327,7 +421,7 @@ pub fn next_to_free(c: Chunk) -> Option<Chunk> {
 /// The next older sibling that is not dying.
 #[inline]
 pub fn older_sibling(c: Chunk) -> Option<Chunk> {
-    in_sight(at!(c).next)
+    in_sight(follow!(c.next))
 }
 
 /// The newest child, dying or not.
@@ -337,11 +431,10 @@ pub fn any_child(c: Chunk) -> Option<Chunk> {
 
 #[inline]
 fn in_sight(mut c: Option<Chunk>) -> Option<Chunk> {
-    while let Some(x) = c {
-        if !x.has(DYING) {
-            break;
-        }
-        c = at!(x).next;
+    while let Some(x) = c
+        && x.has(DYING)
+    {
+        c = follow!(x.next);
     }
     c
 }
@@ -389,7 +482,7 @@ impl Subtree {
         let shown = |c| if self.dying_too { c } else { in_sight(c) };
         // Under a loop the root is its own descendant: count it once.
         match shown(c) {
-            Some(c) if c == self.root => shown(at!(c).next),
+            Some(c) if c == self.root => shown(follow!(c.next)),
             c => c,
         }
     }
@@ -404,7 +497,7 @@ impl Iterator for Subtree {
             return self.at;
         };
         if core::mem::replace(&mut self.descend, true)
-            && let Some(child) = self.visible(at!(cur).child)
+            && let Some(child) = self.visible(follow!(cur.child))
         {
             self.depth += 1;
             look_ahead(at!(child).next);
@@ -412,12 +505,12 @@ impl Iterator for Subtree {
             return self.at;
         }
         while cur != self.root {
-            if let Some(sibling) = self.visible(at!(cur).next) {
+            if let Some(sibling) = self.visible(follow!(cur.next)) {
                 look_ahead(at!(sibling).next);
                 self.at = Some(sibling);
                 return self.at;
             }
-            cur = at!(cur).parent?;
+            cur = follow!(cur.parent)?;
             self.depth -= 1;
         }
         None
@@ -439,7 +532,7 @@ pub fn ancestors(c: Chunk) -> Ancestors {
 /// The same along the lists the chunks are in, past those without a parent for
 /// callers.
 pub fn list_owners(c: Chunk) -> Ancestors {
-    Ancestors::of(c, |c| at!(c).parent)
+    Ancestors::of(c, |c| follow!(c.parent))
 }
 
 impl Ancestors {

@@ -15,9 +15,10 @@
 /* In front of the user's memory. */
 struct header {
 	uint32_t tag, size;
-	struct header *parent, *next, *prev, *child;
+	void *home; /* sealed */
+	struct header *child, *prev, *next, *parent;
+	void *hook; /* sealed */
 	const char *name;
-	void *hook, *home;
 };
 
 /* In the tag, above the magic. */
@@ -25,36 +26,36 @@ static const struct flag {
 	const char *name;
 	uint32_t bit;
 } flags[] = {
-	{ "FREE", 1u << 20 },    { "DYING", 1u << 21 },      { "ORPHAN", 1u << 22 },
-	{ "POOL", 1u << 23 },    { "MEMBER", 1u << 24 },     { "RUNNING", 1u << 25 },
+	{ "FREE", 1u << 20 },    { "MEMBER", 1u << 21 },     { "ORPHAN", 1u << 22 },
+	{ "POOL", 1u << 23 },    { "DYING", 1u << 24 },      { "RUNNING", 1u << 25 },
 	{ "HANDLE", 1u << 26 },  { "REFERENCED", 1u << 27 }, { "OWNER", 1u << 28 },
-	{ "HELD", 1u << 29 },    { "SPECIAL", 1u << 30 },    { "SHRUNK", 1u << 31 },
+	{ "HELD", 1u << 29 },    { "SPECIAL", 1u << 30 },    { "ROOMY", 1u << 31 },
 };
 
 enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
 
 /* In front of the header of a pool or cache. */
 struct arena {
+	uint64_t sum;
 	uint32_t kind, live;
-	unsigned char *start, *next, *end;
+	unsigned char *next, *end;
 };
 
 /* In front of the arena of a cache. */
 struct slots {
+	uint64_t sum;
 	uint32_t size, count;
-	uint64_t *bitmap;
 };
 
 /* The user memory of a reference. */
 struct handle {
-	struct header *target, *newer, *older;
+	void *target, *newer, *older, *destructor; /* sealed */
 	const char *location;
-	void *destructor;
 };
 
 /* What a limited context has, in a block of its own. */
 struct account {
-	void *home, *above;
+	void *home, *above; /* sealed */
 	size_t max, used;
 };
 
@@ -92,7 +93,6 @@ static inline void check_layout(void)
 	    h->parent != header_of(parent) || h->next != header_of(older) ||
 	    h->prev != header_of(newer) || h->child->size != sizeof(struct handle) ||
 	    header_of(parent)->child != header_of(newer) ||
-	    arena_of(parent)->start != (unsigned char *)header_of(older) ||
 	    arena_of(parent)->live != 5) {
 		fprintf(stderr, "layout.h does not describe this library\n");
 		exit(2);

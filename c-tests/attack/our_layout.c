@@ -285,26 +285,26 @@ static const struct place {
 	PLACE("handle's child", HANDLE, OF_HANDLE, header, child, true),
 	PLACE("handle's hook", HANDLE, OF_HANDLE, header, hook, false),
 	PLACE("handle's home", HANDLE, OF_HANDLE, header, home, false),
-	LINK(HANDLE, RECORD, handle, target),
-	LINK(HANDLE, RECORD, handle, newer),
-	LINK(HANDLE, RECORD, handle, older),
+	FIELD(HANDLE, RECORD, handle, target),
+	FIELD(HANDLE, RECORD, handle, newer),
+	FIELD(HANDLE, RECORD, handle, older),
 	LINK(HANDLE, RECORD, handle, location),
 	FIELD(HANDLE, RECORD, handle, destructor),
-	PLACE("older handle's target", HANDLE, OLDER_RECORD, handle, target, true),
-	PLACE("older handle's newer", HANDLE, OLDER_RECORD, handle, newer, true),
-	PLACE("older handle's older", HANDLE, OLDER_RECORD, handle, older, true),
+	PLACE("older handle's target", HANDLE, OLDER_RECORD, handle, target, false),
+	PLACE("older handle's newer", HANDLE, OLDER_RECORD, handle, newer, false),
+	PLACE("older handle's older", HANDLE, OLDER_RECORD, handle, older, false),
 	FIELD(ACCOUNT, OF_ACCOUNT, account, home),
-	LINK(ACCOUNT, OF_ACCOUNT, account, above),
+	FIELD(ACCOUNT, OF_ACCOUNT, account, above),
 	FIELD(ACCOUNT, OF_ACCOUNT, account, max),
 	FIELD(ACCOUNT, OF_ACCOUNT, account, used),
 	FIELD(ARENA, OF_ARENA, arena, kind),
 	FIELD(ARENA, OF_ARENA, arena, live),
-	FIELD(ARENA, OF_ARENA, arena, start),
+	PLACE("room's sum", ARENA, OF_ARENA, arena, sum, false),
 	PLACE("room's next", ARENA, OF_ARENA, arena, next, false),
 	PLACE("room's end", ARENA, OF_ARENA, arena, end, false),
 	PLACE("slot size", SLOTS_AND_BITS, OF_SLOTS, slots, size, false),
 	PLACE("slot count", SLOTS_AND_BITS, OF_SLOTS, slots, count, false),
-	FIELD(SLOTS_AND_BITS, OF_SLOTS, slots, bitmap),
+	PLACE("slots' sum", SLOTS_AND_BITS, OF_SLOTS, slots, sum, false),
 	{ "bitmap, slots 0-63", SLOTS_AND_BITS, BITS, 0, 8, false },
 	{ "bitmap, slots 64-79", SLOTS_AND_BITS, BITS, 8, 8, false },
 	{ "bitmap, upper level", SLOTS_AND_BITS, BITS, 16, 8, false },
@@ -356,8 +356,10 @@ static struct forgery *forge(int how, const struct place *place)
 	f->header.hook = (void *)(uintptr_t)planted;
 	f->handle = (struct handle){ .target = victim, .location = "forged",
 				     .destructor = (void *)(uintptr_t)planted };
-	f->arena = (struct arena){ how == LEAKED_CACHE ? 2 : 1, 3, room, room, room + 1024 };
-	f->slots = (struct slots){ SIZE, 64, (uint64_t *)(BAIT_AT(512)) };
+	/* the sums are those of another pool, if one was seen */
+	f->arena = (struct arena){ s.room != NULL ? arena_of(s.room)->sum : 1,
+				   how == LEAKED_CACHE ? 2 : 1, 3, room, room + 1024 };
+	f->slots = (struct slots){ 1, SIZE, 64 };
 	return f;
 }
 
@@ -419,8 +421,12 @@ static bool make_value(enum value value, const struct place *place, const void *
 	case NINE_HUNDRED: word = 900; break;
 	case BIG: word = 0x0ffffff0; break;
 	case ALL_ONES: word = ~(uint64_t)0; break;
-	case OLD_PLUS: word += 16; break;
-	case OLD_MINUS: word -= 16; break;
+	case OLD_PLUS:
+	case OLD_MINUS:
+		if (place->is_link && word == 0)
+			return false;
+		word += value == OLD_PLUS ? 16 : -16ull;
+		break;
 	case FUNCTION: word = (uintptr_t)planted; break;
 	case TO_ZEROS:
 		memset(shared->bait, 0, BAIT);
