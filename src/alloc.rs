@@ -79,7 +79,7 @@ pub unsafe fn new(ctx: *const c_void, size: usize, name: *const c_char) -> Optio
 /// to find out.
 #[inline(always)]
 fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
-    if !parent.has_no_home() || size > heap::SMALL_BYTES - HEADER {
+    if !parent.home().is_null() || size > heap::SMALL_BYTES - HEADER {
         return None;
     }
     let kept = heap::kept(HEADER + size)?;
@@ -329,7 +329,7 @@ pub unsafe fn grow_straight(user: *mut c_void, size: impl FnOnce(usize) -> usize
         return None;
     }
     let c = Chunk::before(user);
-    if !c.is_just(ROOMY) || !c.has_no_home() {
+    if !c.is_just(ROOMY) || !c.home().is_null() {
         return None;
     }
     let size = size(c.size());
@@ -501,7 +501,7 @@ pub fn release(c: Chunk, location: *const c_char) {
 #[inline(always)]
 pub fn release_straight(c: Chunk, location: *const c_char) -> bool {
     debug_assert!(c.is_just(0));
-    if !c.has_no_home() {
+    if !c.home().is_null() {
         return false;
     }
     let Some(exit) = tree::exit(c, Among::Plain) else {
@@ -525,7 +525,7 @@ pub fn release_member(c: Chunk, location: *const c_char) -> bool {
     if fills() {
         return false;
     }
-    let (Some(back), Some(exit)) = (arena::way_back(c), tree::exit(c, Among::Common)) else {
+    let (Some(back), Some(exit)) = (arena::way_back(c, None), tree::exit(c, Among::Common)) else {
         return false;
     };
     exit.take();
@@ -542,7 +542,7 @@ pub fn release_quickly(c: Chunk, added: u32, location: *const c_char) -> bool {
     if fills() {
         return false;
     }
-    let (Some(back), Some(exit)) = (way_back(c, added), tree::exit(c, Among::Common)) else {
+    let (Some(back), Some(exit)) = (way_back(c, added, None), tree::exit(c, Among::Common)) else {
         return false;
     };
     exit.take();
@@ -560,6 +560,7 @@ pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
         return false;
     };
     exit.take();
+    c.set_just(0);
     hand_back(c, Back::Block(account), location);
     true
 }
@@ -567,10 +568,13 @@ pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
 /// The same for one whose list goes, so that it need not be taken out.  The caller
 /// has asked [`fills`].
 #[inline(always)]
-pub fn release_from_list(c: Chunk, location: *const c_char) -> bool {
-    let Some(back) = way_back(c, c.added()) else {
+pub fn release_from_list(c: Chunk, last: &mut arena::Last, location: *const c_char) -> bool {
+    let Some(back) = way_back(c, c.added(), *last) else {
         return false;
     };
+    if let Back::Pool(back) = back {
+        *last = Some(back);
+    }
     hand_back(c, back, location);
     true
 }
@@ -588,11 +592,11 @@ enum Back {
 
 /// The quick ways.
 #[inline(always)]
-fn way_back(c: Chunk, added: u32) -> Option<Back> {
+fn way_back(c: Chunk, added: u32, last: arena::Last) -> Option<Back> {
     if added == 0 {
         memlimit::of_block(c).map(Back::Block)
     } else if added == key::flags(MEMBER) {
-        arena::way_back(c).map(Back::Pool)
+        arena::way_back(c, last).map(Back::Pool)
     } else if added == key::flags(ROOMY) {
         memlimit::of_block(c).map(Back::Roomy)
     } else {
@@ -613,7 +617,7 @@ fn hand_back(c: Chunk, back: Back, location: *const c_char) {
             }
             Back::Block(account) => {
                 memlimit::uncharge(account, bytes);
-                c.set_just(FREE);
+                c.set_freed(0);
                 heap::give(c.start(), bytes);
             }
             Back::Roomy(account) => {

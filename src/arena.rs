@@ -21,19 +21,19 @@ use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
 enum Kind {
     /// Members of any size, cut off one after the other.
-    Pool = 1,
+    Pool,
     /// Slots of one size.
-    Cache = 2,
+    Cache,
 }
 
 #[repr(C, align(16))]
 struct Arena {
     /// Over the other fields and the place of the record, see `key`.
     sum: u64,
-    kind: Kind,
+    /// Where the room begins, in bytes from this record; and 1 for a cache.
+    start: u32,
     /// Members, and one more while the pool's own chunk is not freed.
     live: u32,
     /// In a pool: where the free room begins. In a cache: the slot given back last,
@@ -41,6 +41,8 @@ struct Arena {
     next: *mut u8,
     end: *mut u8,
 }
+
+const IS_CACHE: u32 = 1;
 
 #[repr(C, align(16))]
 struct Slots {
@@ -80,27 +82,22 @@ macro_rules! slots {
     };
 }
 
-/// What changes in an arena, as one word for its sum.
-#[inline(always)]
-fn changing(next: *mut u8, live: u32) -> u64 {
-    (next.addr() as u64).wrapping_add(u64::from(live) << 48)
-}
-
 impl Book {
     /// The record at `place`, if it is one, and as we left it.
     #[inline(always)]
     fn at(place: *mut c_void) -> Option<Book> {
         let book = Book(NonNull::new(place.cast())?);
-        let arena = book!(book);
-        (arena.sum == key::sum(changing(arena.next, arena.live), book.fixed())).then_some(book)
+        (book!(book).sum == book.sum()).then_some(book)
     }
 
-    /// What does not change in it, as one word for its sum.
     #[inline(always)]
-    fn fixed(self) -> u64 {
+    fn sum(self) -> u64 {
         let arena = book!(self);
-        let place = (self.0.addr().get() as u64).rotate_left(24);
-        (arena.end.addr() as u64).wrapping_add(place) ^ arena.kind as u64
+        key::sum(self.0.addr().get())
+            .wrapping_add(arena.next.addr() as u64)
+            .wrapping_add((arena.end.addr() as u64).rotate_left(20))
+            .wrapping_add(arena.start.into())
+            .wrapping_add(u64::from(arena.live) << 32)
     }
 
     /// The arena in front of a chunk with the flag `POOL`.
@@ -112,7 +109,7 @@ impl Book {
     /// The arena that a chunk with the flag `MEMBER`, and so no account, lies in.
     #[inline(always)]
     fn of_just_member(c: Chunk) -> Option<Book> {
-        Book::at(c.home()?)
+        Book::at(c.home())
     }
 
     /// The arena of a pool or cache; if it is not as we left it, that is a fault.
@@ -126,10 +123,9 @@ impl Book {
 
     /// The same for the arena that a chunk with the flag `MEMBER` lies in.
     fn expect_of_member(c: Chunk) -> Option<Book> {
-        let home = c.arena();
-        let book = Book::at(home);
-        if book.is_none() && !home.is_null() {
-            c.corrupted(c"pool");
+        let book = Book::at(c.arena());
+        if book.is_none() {
+            c.corrupted(c"home, the pool it lies in,");
         }
         book
     }
@@ -142,8 +138,12 @@ impl Book {
     }
 
     #[inline(always)]
-    fn is(self, kind: Kind) -> bool {
-        book!(self).kind == kind
+    fn kind(self) -> Kind {
+        if book!(self).start & IS_CACHE == 0 {
+            Kind::Pool
+        } else {
+            Kind::Cache
+        }
     }
 
     /// What the `home` of a member is.
@@ -155,16 +155,18 @@ impl Book {
     /// Where the room begins.
     #[inline(always)]
     fn start(self) -> *mut u8 {
-        let c = self.chunk();
-        c.start().wrapping_add(HEADER + footprint(c.size()))
+        let offset = book!(self).start & !IS_CACHE;
+        self.as_home().cast::<u8>().wrapping_add(offset as usize)
     }
 
     /// The only way to change an arena.
     #[inline(always)]
     fn set(self, next: *mut u8, live: u32) {
         let arena = book!(self);
-        let by = changing(next, live).wrapping_sub(changing(arena.next, arena.live));
-        arena.sum = arena.sum.wrapping_add(key::change(by));
+        let by = (next.addr() as u64).wrapping_sub(arena.next.addr() as u64);
+        let more = (u64::from(live) << 32).wrapping_sub(u64::from(arena.live) << 32);
+        // What is not as we left it stays so.
+        arena.sum = arena.sum.wrapping_add(by).wrapping_add(more);
         arena.next = next;
         arena.live = live;
     }
@@ -177,7 +179,9 @@ impl Book {
     fn slots_sum(self) -> u64 {
         let slots = slots!(self);
         let words = u64::from(slots.count) << 32 | u64::from(slots.size);
-        key::sum(words, self.0.addr().get() as u64)
+        key::sum(self.0.addr().get())
+            .rotate_left(8)
+            .wrapping_add(words)
     }
 
     /// The slots of a cache: user bytes of each, how many, and their bitmap; `None`
@@ -241,10 +245,11 @@ fn open(c: Chunk, kind: Kind, room: usize) -> Book {
     let place = c.start().wrapping_sub(size_of::<Arena>()).cast();
     // SAFETY: an address inside a block is not NULL.
     let book = Book(unsafe { NonNull::new_unchecked(place) });
-    let start = book.start();
+    let offset = size_of::<Arena>() + HEADER + footprint(c.size());
+    let start = place.cast::<u8>().wrapping_add(offset);
     let arena = Arena {
         sum: 0,
-        kind,
+        start: offset as u32 | if kind == Kind::Cache { IS_CACHE } else { 0 },
         live: 1,
         next: if kind == Kind::Pool {
             start
@@ -256,14 +261,14 @@ fn open(c: Chunk, kind: Kind, room: usize) -> Book {
     // SAFETY: a pool or cache has room for it before its header.
     unsafe { place.write(arena) };
     let arena = book!(book);
-    arena.sum = key::sum(changing(arena.next, arena.live), book.fixed());
+    arena.sum = book.sum();
     tools::opened(book.as_home(), c, arena.end);
     book
 }
 
 /// Is this chunk a static pool cache?
 pub fn is_cache(c: Chunk) -> bool {
-    c.has(POOL) && Book::of_pool(c).is_some_and(|book| book.is(Kind::Cache))
+    c.has(POOL) && Book::of_pool(c).is_some_and(|book| book.kind() == Kind::Cache)
 }
 
 /// Bytes of the block of `c` before its header.
@@ -318,7 +323,7 @@ fn carve_from(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, 
 #[inline(always)]
 fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     let arena = book!(book);
-    if arena.kind != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
+    if book.kind() != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
         return None;
     }
     let place = NonNull::new(arena.next)?;
@@ -360,7 +365,7 @@ impl Room {
 pub fn take_spare_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
     let book = Book::of_pool(cache)?;
     let arena = book!(book);
-    if arena.kind != Kind::Cache || tools::may_watch() {
+    if book.kind() != Kind::Cache || tools::may_watch() {
         return None;
     }
     let place = NonNull::new(arena.next)?;
@@ -376,7 +381,7 @@ pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
     }
     let book = Book::expect_of_pool(cache)?;
     let arena = book!(book);
-    if arena.kind != Kind::Cache {
+    if book.kind() != Kind::Cache {
         return None;
     }
     let Some((size, count, bitmap)) = book.slots() else {
@@ -417,7 +422,7 @@ pub enum Place {
 /// even if it was there before, it counts as new.
 pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
     let book = Book::expect_of_member(c)?;
-    if book.is(Kind::Cache) {
+    if book.kind() == Kind::Cache {
         let (slot, ..) = book.slots()?;
         if footprint(HEADER + size) > slot_bytes(slot) {
             return None;
@@ -513,15 +518,21 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
 #[derive(Clone, Copy)]
 pub struct WayBack(Book);
 
+/// The pool that the last chunk went back to: the next one often goes there, too.
+pub type Last = Option<WayBack>;
+
 /// For a chunk that is just a member of a pool or cache in which more is alive, that
 /// takes it back without a search, and no tool watching.
 #[inline(always)]
-pub fn way_back(c: Chunk) -> Option<WayBack> {
-    // As we left it or not is seen when there is to be something new in it.
-    let book = Book(NonNull::new(c.home()?.cast())?);
+pub fn way_back(c: Chunk, last: Last) -> Option<WayBack> {
+    let book = match last {
+        Some(WayBack(book)) if book.as_home() == c.home() => book,
+        _ => Book::of_just_member(c)?,
+    };
     let arena = book!(book);
-    let is_quick =
-        (arena.kind == Kind::Pool || arena.next.is_null()) && arena.live > 1 && !tools::may_watch();
+    let is_quick = (book.kind() == Kind::Pool || arena.next.is_null())
+        && arena.live > 1
+        && !tools::may_watch();
     is_quick.then_some(WayBack(book))
 }
 
@@ -532,7 +543,7 @@ impl WayBack {
         let book = self.0;
         let arena = book!(book);
         let live = arena.live - 1;
-        let next = if arena.kind == Kind::Cache {
+        let next = if book.kind() == Kind::Cache {
             c.start()
         } else if live == 1 && !book.chunk().has(FREE) {
             book.start()
@@ -561,9 +572,9 @@ fn leave(book: Book) -> Option<u32> {
 fn give_back(book: Book, c: Chunk) {
     let begin = c.start().wrapping_sub(front(c));
     let arena = book!(book);
-    if book.is(Kind::Cache) && arena.next.is_null() {
+    if book.kind() == Kind::Cache && arena.next.is_null() {
         book.set(begin, arena.live);
-    } else if book.is(Kind::Cache) {
+    } else if book.kind() == Kind::Cache {
         let Some((size, count, bitmap)) = book.slots() else {
             return c.corrupted(c"pool of slots");
         };

@@ -28,7 +28,7 @@ use crate::tree::Links;
 use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// What one bit of the tag says about its chunk.
 pub type Flag = u32;
@@ -76,11 +76,13 @@ pub type Destructor = unsafe extern "C" fn(*mut c_void) -> core::ffi::c_int;
 
 #[repr(C, align(16))]
 struct Header {
-    // Tag and size. Atomic because a neighbour among the children of the null context
-    // may be looked at by another thread.
-    head: AtomicU64,
-    home: Sealed,
+    // Atomic because a neighbour among the children of the null context may be
+    // looked at by another thread.
+    tag: AtomicU32,
+    size: u32,
+    home: *mut c_void,
     links: Links,
+    /// With nothing on it: a blank for the size. Else sealed, the size included.
     hook: Sealed,
     name: *const c_char,
 }
@@ -91,14 +93,43 @@ pub const HEADER: usize = size_of::<Header>();
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(HEADER == 64);
 const _: () = assert!(HEADER.is_multiple_of(ALIGN));
-const _: () = assert!(offset_of!(Header, head) == 0);
+const _: () = assert!(offset_of!(Header, tag) == 0);
 
 /// What begins the record to which the `home` of an `OWNER` leads: the `home` it
 /// would have otherwise.
 #[repr(C)]
 pub struct Instead {
+    sum: u64,
     /// The arena of a `MEMBER`, else NULL.
-    pub home: Sealed,
+    home: *mut c_void,
+}
+
+impl Instead {
+    /// One that is to be written to, once it is in its place.
+    pub const BLANK: Instead = Instead {
+        sum: 0,
+        home: null_mut(),
+    };
+
+    /// The record at `place`, if there is one, and as we left it.
+    #[inline(always)]
+    pub fn at<'a>(place: *mut c_void) -> Option<&'a Instead> {
+        // SAFETY: a `home` that is not NULL leads to a record that is there as long as
+        // somebody has it; if somebody else wrote there, to what can be read.
+        let record = unsafe { place.cast::<Instead>().as_ref()? };
+        (record.sum == record.expected_sum()).then_some(record)
+    }
+
+    #[inline(always)]
+    fn expected_sum(&self) -> u64 {
+        key::sum((&raw const *self).addr()).wrapping_add(self.home.addr() as u64)
+    }
+
+    /// Writes it.
+    pub fn set(&mut self, home: *mut c_void) {
+        self.home = home;
+        self.sum = self.expected_sum();
+    }
 }
 
 /// A header, never to be confused with the user's pointer behind it.
@@ -182,8 +213,8 @@ impl Chunk {
     #[inline(always)]
     unsafe fn foreign_added(self) -> u32 {
         // SAFETY: the caller's promise.
-        let head = unsafe { self.header().cast::<u64>().read_unaligned() };
-        key::added(self.address(), head)
+        let tag = unsafe { self.header().cast::<u32>().read_unaligned() };
+        tag ^ key::mark(self.address())
     }
 
     #[inline(always)]
@@ -208,17 +239,15 @@ impl Chunk {
     ) -> Chunk {
         let c = Chunk(place.cast());
         let header = Header {
-            head: AtomicU64::new(key::head(c.address(), size, flags)),
-            home: Sealed::EMPTY,
+            tag: AtomicU32::new(key::mark(c.address()) ^ key::flags(flags)),
+            size: size as u32,
+            home,
             links,
-            hook: Sealed::EMPTY,
+            hook: Sealed(key::blank(c.address(), size)),
             name,
         };
         // SAFETY: the caller's promise.
         unsafe { c.header().write(header) };
-        if !home.is_null() {
-            c.set_home(home);
-        }
         c
     }
 
@@ -232,19 +261,13 @@ impl Chunk {
             return new;
         }
         // What is not valid does not become so.
-        if let Some(flags) = key::check(key::added(old.address(), new.head())) {
-            new.set_head(key::head(new.address(), new.size(), flags));
-        }
-        let was = |offset: usize| old.address() + offset;
-        for (word, was) in [
-            (new.hook_word(), was(offset_of!(Header, hook))),
-            (new.home_word(), was(offset_of!(Header, home))),
-        ] {
-            if !word.is_empty()
-                && let Some(address) = word.get_from(was)
-            {
-                word.put(address);
-            }
+        let tag = new.tag() ^ key::mark(old.address()) ^ key::mark(new.address());
+        new.tag_place().store(tag, Relaxed);
+        let size = new.size();
+        if new.hook_word().0 == key::blank(old.address(), size) {
+            new.hook_word().0 = key::blank(new.address(), size);
+        } else if let Some(hook) = new.hook_word().get_as(old.hook_place(size)) {
+            new.set_hook(hook);
         }
         new
     }
@@ -258,18 +281,20 @@ impl Chunk {
         Chunk(unsafe { NonNull::new_unchecked(place.cast()) })
     }
 
-    /// What its flags add to its mark: 0 for a live chunk without a flag,
+    /// What its flags add to the mark of its place: 0 for a live chunk without a flag,
     /// `key::flags(..)` for one with these and no others.
     #[inline(always)]
     pub fn added(self) -> u32 {
-        key::added(self.address(), self.head())
+        self.tag() ^ key::mark(self.address())
     }
 
     /// Is the header that of a live chunk?
     #[inline(always)]
     pub fn is_live(self) -> bool {
         let added = self.added();
-        added == 0 || key::check(added).is_some_and(|flags| flags & FREE == 0)
+        added == 0
+            || added == key::flags(MEMBER)
+            || key::check(added).is_some_and(|flags| flags & FREE == 0)
     }
 
     /// Is it a live chunk with these flags and no others? Most have none, pool
@@ -296,27 +321,21 @@ impl Chunk {
     }
 
     #[inline(always)]
-    fn head_place(self) -> &'static AtomicU64 {
+    fn tag_place(self) -> &'static AtomicU32 {
         // SAFETY: a Chunk's header is there (module docs); the reference does
         // not outlive the expression it is used in.
-        unsafe { &(*self.header()).head }
+        unsafe { &(*self.header()).tag }
     }
 
     #[inline(always)]
-    fn head(self) -> u64 {
-        self.head_place().load(Relaxed)
-    }
-
-    /// Only the thread that owns the chunk writes it.
-    #[inline(always)]
-    fn set_head(self, head: u64) {
-        self.head_place().store(head, Relaxed);
+    fn tag(self) -> u32 {
+        self.tag_place().load(Relaxed)
     }
 
     /// Is any of these flags set?
     #[inline]
     pub fn has(self, flags: Flag) -> bool {
-        key::claimed(self.head()) & flags != 0
+        self.tag() & flags != 0
     }
 
     /// Will a free that is under way come back to it, so that it cannot move?
@@ -336,41 +355,44 @@ impl Chunk {
         self.change_flags(|before| before & !flags);
     }
 
+    /// Only the thread that owns the chunk writes its tag.
     #[inline]
     fn change_flags(self, change: impl FnOnce(Flag) -> Flag) {
-        let head = self.head();
-        let before = key::claimed(head);
+        let tag = self.tag();
+        let before = tag & !MARK_BITS;
         // A tag that is not valid stays so.
-        let by = key::any_flags(before) ^ key::any_flags(change(before));
-        self.set_head(head ^ u64::from(by));
+        let new = tag ^ key::any_flags(before) ^ key::any_flags(change(before));
+        self.tag_place().store(new, Relaxed);
     }
 
     /// Marks a chunk that had just these flags as freed.
     #[inline(always)]
     pub fn set_freed(self, before: Flag) {
-        let by = key::flags(before) ^ key::flags(before | FREE);
-        self.set_head(self.head() ^ u64::from(by));
+        let new = self.tag() ^ key::flags(before) ^ key::flags(before | FREE);
+        self.tag_place().store(new, Relaxed);
     }
 
     /// Gives a chunk these flags and no others, whatever its tag was.
     #[inline(always)]
     pub fn set_just(self, flags: Flag) {
-        self.set_head(key::head(self.address(), self.size(), flags));
+        let tag = key::mark(self.address()) ^ key::flags(flags);
+        self.tag_place().store(tag, Relaxed);
     }
 
     /// User bytes.
     #[inline(always)]
     pub fn size(self) -> usize {
-        key::size(self.head())
+        // SAFETY: a Chunk's header is there (module docs).
+        unsafe { (*self.header()).size as usize }
     }
 
     /// Sets the number of user bytes; below [`MAX_SIZE`].
     #[inline]
     pub fn set_size(self, size: usize) {
-        // A tag that is not valid stays so.
-        if let Some(flags) = key::check(self.added()) {
-            self.set_head(key::head(self.address(), size, flags));
-        }
+        let hook = self.has_hook().then(|| self.hook());
+        // SAFETY: a Chunk's header is there (module docs).
+        unsafe { (*self.header()).size = size as u32 };
+        self.set_hook(hook.unwrap_or(null_mut()));
     }
 
     /// The name pointer as stored; NULL for none.
@@ -394,32 +416,46 @@ impl Chunk {
         unsafe { &mut (*self.header()).hook }
     }
 
+    /// What the place of the hook is sealed with: the size, too, is to be what it was.
     #[inline(always)]
-    fn home_word(self) -> &'static mut Sealed {
-        // SAFETY: as above.
-        unsafe { &mut (*self.header()).home }
+    fn hook_place(self, size: usize) -> usize {
+        (self.address() + offset_of!(Header, hook)).wrapping_add(size << 16)
     }
 
-    /// Is anything on the hook?
+    /// Is anything on the hook? Or has somebody written there, or to the size?
     #[inline(always)]
     pub fn has_hook(self) -> bool {
-        !self.hook_word().is_empty()
+        self.hook_word().0 != key::blank(self.address(), self.size())
     }
 
     /// The word that `reference` and `free` share: an address, NULL for none. One that
     /// somebody else wrote there is a fault, and then none.
     #[inline]
     pub fn hook(self) -> *mut c_void {
-        self.hook_word().get_or_empty().unwrap_or_else(|| {
-            self.corrupted(c"destructor or reference");
+        if !self.has_hook() {
+            return null_mut();
+        }
+        let hook = self.hook_word().get_as(self.hook_place(self.size()));
+        hook.unwrap_or_else(|| {
+            self.corrupted(c"size, destructor or reference");
             null_mut()
         })
+    }
+
+    /// Is the hook, and with it the size, what it was? Else that is a fault.
+    pub fn is_hook_sound(self) -> bool {
+        !self.has_hook() || !self.hook().is_null()
     }
 
     /// Writes the word that `reference` and `free` share.
     #[inline]
     pub fn set_hook(self, hook: *mut c_void) {
-        self.hook_word().put_or_empty(hook);
+        if hook.is_null() {
+            self.hook_word().0 = key::blank(self.address(), self.size());
+        } else {
+            let place = self.hook_place(self.size());
+            self.hook_word().put_as(place, hook);
+        }
     }
 
     /// Somebody wrote to this chunk: reports which field of it is not what it was.
@@ -448,47 +484,30 @@ impl Chunk {
         }
     }
 
-    /// Has it neither an arena nor an account?
+    /// The word that `arena` and `memlimit` share.  Whoever follows it sees to it that
+    /// there is one of their records.
     #[inline(always)]
-    pub fn has_no_home(self) -> bool {
-        self.home_word().is_empty()
+    pub fn home(self) -> *mut c_void {
+        // SAFETY: a Chunk's header is there (module docs).
+        unsafe { (*self.header()).home }
     }
 
-    /// The word that `arena` and `memlimit` share: an address, NULL for none. `None` if
-    /// somebody else wrote there.
-    #[inline(always)]
-    pub fn home(self) -> Option<*mut c_void> {
-        self.home_word().get_or_empty()
-    }
-
-    /// The same where that is a fault, and then NULL.
-    #[inline]
-    pub fn expect_home(self) -> *mut c_void {
-        self.home().unwrap_or_else(|| {
-            self.corrupted(c"home, a memory limit or pool,");
-            null_mut()
-        })
-    }
-
-    /// The arena that a `MEMBER` lies in; NULL after a fault.
+    /// The arena that a `MEMBER` lies in.
     #[inline]
     pub fn arena(self) -> *mut c_void {
-        let home = self.expect_home();
-        if !self.has(OWNER) || home.is_null() {
-            return home;
+        let home = self.home();
+        if self.has(OWNER) {
+            Instead::at(home).map_or(null_mut(), |instead| instead.home)
+        } else {
+            home
         }
-        // SAFETY: such a record is there as long as the flag is.
-        let arena = unsafe { &(*home.cast::<Instead>()).home }.get();
-        arena.unwrap_or_else(|| {
-            self.corrupted(c"memory limit");
-            null_mut()
-        })
     }
 
     /// Writes the word that `arena` and `memlimit` share.
     #[inline(always)]
     pub fn set_home(self, home: *mut c_void) {
-        self.home_word().put_or_empty(home);
+        // SAFETY: a Chunk's header is there (module docs).
+        unsafe { (*self.header()).home = home };
     }
 
     /// The links, for `tree`.

@@ -107,12 +107,13 @@ fn leaves(p: Chunk, done: Option<Chunk>, location: *const c_char) {
     let Some(mut list) = tree::Shed::of(p) else {
         return;
     };
+    let mut last = None;
     loop {
         let next = list.next();
         if let Some((c, is_sound)) = next
             && is_sound
             && (is_leaf(c) || Some(c) == done)
-            && alloc::release_from_list(c, location)
+            && alloc::release_from_list(c, &mut last, location)
         {
             continue;
         }

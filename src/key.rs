@@ -1,23 +1,22 @@
 //! The secret of this process, and what is marked and sealed with it.
 //!
 //! A *tag* is 20 bits of mark and 12 bits of flags.  The mark depends on where the
-//! header lies, on the size and the flags that it says, and on the secret: a header
-//! that was copied elsewhere, or got another size or flag from somebody else, is not
-//! valid.
+//! header lies, on its flags, and on the secret: a header that was copied elsewhere, or
+//! got another flag from somebody else, is not valid.
 //!
 //! ```text
-//!   tag  = mark(place, size) ^ mix(flags) | flags
-//!   mark = upper bits of (place + size << 36) x factor, odd
-//!   mix  = upper bits of flags x factor
+//!   tag  = mark(place) ^ mix(flags) | flags
+//!   mark = upper bits of place x factor, odd       mix = upper bits of flags x factor
 //! ```
 //!
 //! A *sealed* word is an address that only we can have put where it is: its upper 16
 //! bits, which no address has, depend on the rest, on the place of the word, and on
-//! the secret.  A *sum* is the same for a record of a few words.
+//! the secret.  A *sum* is the same for a record of a few words, and a *blank* for a
+//! size.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
-use core::ptr::{null_mut, without_provenance_mut};
+use core::ptr::without_provenance_mut;
 
 /// The bits of a tag that are its mark. They are in its first bytes, so that an
 /// overrun of one byte is seen; the lowest is always 1, so that one of zeros is
@@ -42,6 +41,8 @@ struct Keys {
     /// For sealed words and sums.
     second: u64,
     third: u64,
+    /// For blanks.
+    fourth: u64,
     /// What the common flags add to a tag.
     free: u32,
     member: u32,
@@ -59,6 +60,7 @@ static KEYS: Place = Place(UnsafeCell::new(Keys {
     factor: NOT_YET,
     second: NOT_YET,
     third: NOT_YET,
+    fourth: NOT_YET,
     free: FREE,
     member: MEMBER,
     free_member: FREE_MEMBER,
@@ -77,47 +79,16 @@ fn upper_bits(word: u64) -> u32 {
     (word.wrapping_mul(key!(factor)) >> MIX_SHIFT) as u32
 }
 
-/// A tag is the lower half of a word, of which the upper half is the size.
-const TAG_BITS: u32 = u32::BITS;
-
-/// The tag of a header at `place` that says no flags, with the size in the upper half
-/// of `head`.
+/// The tag of a header at `place` without flags.
 #[inline(always)]
-fn mark(place: usize, head: u64) -> u32 {
-    // No two sizes, and no two places that are near enough to be chosen, give the
-    // same sum: sizes have 28 bits.
-    upper_bits((place as u64).wrapping_add(head >> TAG_BITS << 36)) | 1
+pub fn mark(place: usize) -> u32 {
+    upper_bits(place as u64) | 1
 }
 
-/// The first word of a header at `place`.
+/// Is this the tag of what has been freed, and nothing else?
 #[inline(always)]
-pub fn head(place: usize, size: usize, flags: u32) -> u64 {
-    let size = (size as u64) << TAG_BITS;
-    size | u64::from(mark(place, size) ^ self::flags(flags))
-}
-
-/// The size in such a word.
-#[inline(always)]
-pub fn size(head: u64) -> usize {
-    (head >> TAG_BITS) as usize
-}
-
-/// The flags in such a word, if it is one of ours.
-#[inline(always)]
-pub fn claimed(head: u64) -> u32 {
-    head as u32 & !MARK_BITS
-}
-
-/// What its flags add to the tag: 0 for none, `flags(..)` for those.
-#[inline(always)]
-pub fn added(place: usize, head: u64) -> u32 {
-    head as u32 ^ mark(place, head)
-}
-
-/// Is this the first word of what has been freed, and nothing else?
-#[inline(always)]
-pub fn is_dead(place: usize, head: u64) -> bool {
-    added(place, head) == flags(FREE)
+pub fn is_dead(place: usize, tag: u32) -> bool {
+    tag == mark(place) ^ flags(FREE)
 }
 
 /// What these flags add to a tag.
@@ -153,7 +124,7 @@ const ADDRESS_BITS: u32 = 48;
 
 /// A word that holds an address, sealed in the place where it lies.
 #[repr(transparent)]
-pub struct Sealed(u64);
+pub struct Sealed(pub u64);
 
 impl Sealed {
     /// A word in which nothing has been put, for those that are NULL most of the time.
@@ -164,49 +135,29 @@ impl Sealed {
         (&raw const *self).addr()
     }
 
-    /// Is nothing in it?
-    #[inline(always)]
-    pub fn is_empty(&self) -> bool {
-        self.0 == 0
-    }
-
     /// What was put here; `None` if somebody else wrote here.
     #[inline(always)]
     pub fn get(&self) -> Option<*mut c_void> {
-        self.get_from(self.place())
+        self.get_as(self.place())
     }
 
-    /// The same in a copy of a word that was put into another place.
+    /// The same for a word that [`Sealed::put_as`] wrote for that place.
     #[inline(always)]
-    pub fn get_from(&self, place: usize) -> Option<*mut c_void> {
+    pub fn get_as(&self, place: usize) -> Option<*mut c_void> {
         let address = self.0 & ((1 << ADDRESS_BITS) - 1);
         (seal(place, address) == self.0).then(|| without_provenance_mut(address as usize))
-    }
-
-    /// The same for a word that may be empty: then NULL.
-    #[inline(always)]
-    pub fn get_or_empty(&self) -> Option<*mut c_void> {
-        if self.is_empty() {
-            Some(null_mut())
-        } else {
-            self.get()
-        }
     }
 
     /// Puts an address here.
     #[inline(always)]
     pub fn put(&mut self, address: *mut c_void) {
-        self.0 = seal(self.place(), address.addr() as u64);
+        self.put_as(self.place(), address);
     }
 
-    /// The same, but nothing for NULL.
+    /// The same as if the word lay at that place.
     #[inline(always)]
-    pub fn put_or_empty(&mut self, address: *mut c_void) {
-        if address.is_null() {
-            self.0 = 0;
-        } else {
-            self.put(address);
-        }
+    pub fn put_as(&mut self, place: usize, address: *mut c_void) {
+        self.0 = seal(place, address.addr() as u64);
     }
 }
 
@@ -214,22 +165,24 @@ impl Sealed {
 fn seal(place: usize, address: u64) -> u64 {
     debug_assert!(address >> ADDRESS_BITS == 0);
     let mixed = address
-        .wrapping_mul(key!(second))
-        .wrapping_add((place as u64).wrapping_mul(key!(third)));
+        .wrapping_add((place as u64) << 20)
+        .wrapping_mul(key!(second));
     address | mixed >> ADDRESS_BITS << ADDRESS_BITS
 }
 
-/// A sum over two words of a record: one that changes, and one that does not. It is
-/// linear in the first: [`change`] is what a change adds to it.
+/// A word that says that a chunk at `place` has that size.
 #[inline(always)]
-pub fn sum(changing: u64, fixed: u64) -> u64 {
-    change(changing).wrapping_add(fixed.wrapping_mul(key!(third)))
+pub fn blank(place: usize, size: usize) -> u64 {
+    (place as u64)
+        .wrapping_add((size as u64) << 36)
+        .wrapping_mul(key!(fourth))
 }
 
-/// What a change by `by` adds to a sum.
+/// A sum for a record at `place`, to which the words of the record are added: whoever
+/// changes one of them without the sum is seen.
 #[inline(always)]
-pub fn change(by: u64) -> u64 {
-    by.wrapping_mul(key!(second))
+pub fn sum(place: usize) -> u64 {
+    (place as u64).wrapping_mul(key!(third))
 }
 
 // ---- the secret -----------------------------------------------------------------
@@ -257,13 +210,14 @@ pub fn public() -> u32 {
 #[cold]
 #[inline(never)]
 fn make() {
-    let [first, second, third] = random();
+    let [first, second, third, fourth] = random();
     let factor = if first == NOT_YET { !first } else { first } | 1;
     let add = |flag: u32| flag | ((flag as u64).wrapping_mul(factor) >> MIX_SHIFT) as u32 & !1;
     let keys = Keys {
         factor,
         second: second | 1,
         third: third | 1,
+        fourth: fourth | 1,
         free: add(FREE),
         member: add(MEMBER),
         free_member: add(FREE_MEMBER),
@@ -274,8 +228,8 @@ fn make() {
     unsafe { KEYS.0.get().write(keys) };
 }
 
-fn random() -> [u64; 3] {
-    let mut words = [0; 3];
+fn random() -> [u64; 4] {
+    let mut words = [0; 4];
     let bytes = size_of_val(&words);
     // SAFETY: so many bytes are asked for, and there is room for them. The kernel's
     // 16 random bytes stay where they are for the life of the process.

@@ -61,11 +61,7 @@ pub fn account_of(c: Chunk) -> Nearest {
     if !c.has(MEMBER) {
         return at_home(c);
     }
-    if LIMITS.load(Relaxed) {
-        search(c)
-    } else {
-        None
-    }
+    if any() { search(c) } else { None }
 }
 
 #[cold]
@@ -76,13 +72,20 @@ fn search(c: Chunk) -> Nearest {
 /// The account that the `home` of `c`, which is not just a member, leads to.
 #[inline(always)]
 fn at_home(c: Chunk) -> Nearest {
-    NonNull::new(c.expect_home().cast())
+    of_block(c).unwrap_or_else(|| {
+        c.corrupted(c"home, its memory limit,");
+        None
+    })
 }
 
-/// The same for a block; `None` if somebody else wrote there.
+/// The same for a block; `None` if what it leads to is no account.
 #[inline(always)]
 pub fn of_block(c: Chunk) -> Option<Nearest> {
-    c.home().map(|home| NonNull::new(home.cast()))
+    let home = c.home();
+    if !home.is_null() {
+        Instead::at(home)?;
+    }
+    Some(NonNull::new(home.cast()))
 }
 
 /// The `home` of a malloc'd chunk in this account.
@@ -104,7 +107,7 @@ fn weight(c: Chunk) -> usize {
 pub fn leave_arena(c: Chunk, account: Nearest) {
     c.clear(MEMBER);
     match own(c) {
-        Some(a) => account!(a).instead.home.put(null_mut()),
+        Some(a) => account!(a).instead.set(null_mut()),
         None => c.set_home(as_home(account)),
     }
 }
@@ -170,21 +173,15 @@ pub fn set(c: Chunk, max: usize) -> bool {
         return true;
     }
     let nearest = account_of(c);
-    let home = if c.has(MEMBER) {
-        c.expect_home()
-    } else {
-        null_mut()
-    };
+    let home = if c.has(MEMBER) { c.home() } else { null_mut() };
     let made = heap::record(Account {
-        instead: Instead {
-            home: Sealed::EMPTY,
-        },
+        instead: Instead::BLANK,
         above: Sealed::EMPTY,
         max,
         used: 0,
     });
     let Some(account) = made else { return false };
-    account!(account).instead.home.put(home);
+    account!(account).instead.set(home);
     set_above(account, nearest);
     LIMITS.store(true, Relaxed);
     account!(account).used = rehome(c, nearest, made);
@@ -221,10 +218,16 @@ fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
     bytes
 }
 
+/// Has there ever been a limit?
+#[inline]
+pub fn any() -> bool {
+    LIMITS.load(Relaxed)
+}
+
 /// `c` is about to get the parent `new`: its subtree changes accounts.
 #[inline]
 pub fn transfer(c: Chunk, new: Option<Chunk>) {
-    if LIMITS.load(Relaxed) {
+    if any() {
         transfer_subtree(c, new);
     }
 }
@@ -263,7 +266,7 @@ fn account_below(new: Chunk, c: Chunk) -> Nearest {
 /// its own account ends.
 #[inline]
 pub fn close(c: Chunk) {
-    if c.has(MEMBER | OWNER) || !c.has_no_home() {
+    if c.has(MEMBER | OWNER) || !c.home().is_null() {
         close_limited(c);
     }
 }

@@ -6,6 +6,12 @@ use crate::{memlimit, root, tree};
 /// Makes `c` the newest child of `new`, or of the null context.  A dying chunk
 /// stays where it is.
 pub fn change(new: Option<Chunk>, c: Chunk) {
+    if let Some(new) = new
+        && !memlimit::any()
+        && tree::move_quickly(c, new)
+    {
+        return;
+    }
     let new = root::or_null_context(new);
     if c.has(DYING) || new == Some(c) {
         return;

@@ -108,7 +108,7 @@ pub fn set_destructor(c: Chunk, f: Option<Destructor>) {
     let f = f.map_or(null_mut(), |f| f as *mut c_void);
     if let Some(h) = newest(c) {
         handle!(h).destructor.put(f);
-    } else if !c.has(DYING) {
+    } else if !c.has(DYING) && c.is_hook_sound() {
         c.set_hook(f);
     }
 }
@@ -144,7 +144,9 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
 /// Takes the handle `h` off its chunk and gives it back.
 pub fn drop_handle(h: Chunk, location: *const c_char) {
     let record = handle!(h);
-    if let Some(c) = open_chunk(h, &record.target) {
+    if let Some(c) = open_chunk(h, &record.target)
+        && c.is_hook_sound()
+    {
         let newer = open_chunk(h, &record.newer);
         let older = open_chunk(h, &record.older);
         let destructor = open(h, &record.destructor);

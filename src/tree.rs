@@ -318,6 +318,29 @@ pub fn is_intact(c: Chunk) -> bool {
     field.is_none()
 }
 
+/// Makes `c` the newest child of `new`, if that takes nothing but mending a few links;
+/// else false, and nothing is done.
+#[inline]
+pub fn move_quickly(c: Chunk, new: Chunk) -> bool {
+    let is_common = |c: Chunk| c.is_just(0) || c.is_just(MEMBER);
+    if c == new || !is_common(c) || !is_common(new) || !root::is_private(new) {
+        return false;
+    }
+    let Some(exit) = exit(c, Among::Common) else {
+        return false;
+    };
+    if first_below(new, Among::Common).is_none() {
+        return false;
+    }
+    exit.take();
+    // Only now, since `c` itself may have been the first.
+    let first = at!(new).child;
+    let links = at!(c);
+    (links.parent, links.prev, links.next) = (Some(new), None, first);
+    now_first_below(new, c);
+    true
+}
+
 /// Takes `c`, which [`is_intact`], out of its parent's list.
 #[inline]
 pub fn unlink(c: Chunk) {
@@ -510,7 +533,8 @@ impl Iterator for Subtree {
                 self.at = Some(sibling);
                 return self.at;
             }
-            cur = follow!(cur.parent)?;
+            // Where the walk came down from: each on its way leads back there.
+            cur = at!(cur).parent?;
             self.depth -= 1;
         }
         None

@@ -15,7 +15,7 @@
 /* In front of the user's memory. */
 struct header {
 	uint32_t tag, size;
-	void *home; /* sealed */
+	void *home;
 	struct header *child, *prev, *next, *parent;
 	void *hook; /* sealed */
 	const char *name;
@@ -37,7 +37,7 @@ enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
 /* In front of the header of a pool or cache. */
 struct arena {
 	uint64_t sum;
-	uint32_t kind, live;
+	uint32_t start, live;
 	unsigned char *next, *end;
 };
 
@@ -55,7 +55,8 @@ struct handle {
 
 /* What a limited context has, in a block of its own. */
 struct account {
-	void *home, *above; /* sealed */
+	uint64_t sum;
+	void *home, *above; /* the latter sealed */
 	size_t max, used;
 };
 

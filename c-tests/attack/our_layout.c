@@ -276,7 +276,7 @@ static const struct place {
 	LINK(LINKS, OF_VICTIM, header, prev),
 	LINK(LINKS, OF_VICTIM, header, child),
 	FIELD(HOOK, OF_VICTIM, header, hook),
-	FIELD(HOME, OF_VICTIM, header, home),
+	LINK(HOME, OF_VICTIM, header, home),
 	{ "header", WHOLE, OF_VICTIM, 0, HEADER, false },
 	{ "arena in front", HOME, IN_FRONT, 0, FRONT, false },
 	PLACE("handle's parent", HANDLE, OF_HANDLE, header, parent, true),
@@ -284,7 +284,7 @@ static const struct place {
 	PLACE("handle's prev", HANDLE, OF_HANDLE, header, prev, true),
 	PLACE("handle's child", HANDLE, OF_HANDLE, header, child, true),
 	PLACE("handle's hook", HANDLE, OF_HANDLE, header, hook, false),
-	PLACE("handle's home", HANDLE, OF_HANDLE, header, home, false),
+	PLACE("handle's home", HANDLE, OF_HANDLE, header, home, true),
 	FIELD(HANDLE, RECORD, handle, target),
 	FIELD(HANDLE, RECORD, handle, newer),
 	FIELD(HANDLE, RECORD, handle, older),
@@ -297,7 +297,7 @@ static const struct place {
 	FIELD(ACCOUNT, OF_ACCOUNT, account, above),
 	FIELD(ACCOUNT, OF_ACCOUNT, account, max),
 	FIELD(ACCOUNT, OF_ACCOUNT, account, used),
-	FIELD(ARENA, OF_ARENA, arena, kind),
+	FIELD(ARENA, OF_ARENA, arena, start),
 	FIELD(ARENA, OF_ARENA, arena, live),
 	PLACE("room's sum", ARENA, OF_ARENA, arena, sum, false),
 	PLACE("room's next", ARENA, OF_ARENA, arena, next, false),
@@ -358,7 +358,7 @@ static struct forgery *forge(int how, const struct place *place)
 				     .destructor = (void *)(uintptr_t)planted };
 	/* the sums are those of another pool, if one was seen */
 	f->arena = (struct arena){ s.room != NULL ? arena_of(s.room)->sum : 1,
-				   how == LEAKED_CACHE ? 2 : 1, 3, room, room + 1024 };
+				   96 + (how == LEAKED_CACHE), 3, room, room + 1024 };
 	f->slots = (struct slots){ 1, SIZE, 64 };
 	return f;
 }
@@ -443,7 +443,7 @@ static bool make_value(enum value value, const struct place *place, const void *
 	case TO_ACCOUNT: {
 		struct account *account = (struct account *)BAIT_AT(1024);
 
-		*account = (struct account){ NULL, NULL, 0, 100000 };
+		*account = (struct account){ 1, NULL, NULL, 0, 100000 };
 		word = (uintptr_t)account;
 		break;
 	}
