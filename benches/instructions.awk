@@ -17,7 +17,8 @@ function is_libtalloc(line,    id, name) {
 }
 # only calls into another object have this line
 /^cob=/ {
-	leaves = inside && !is_libtalloc($0)
+	# the first mention of an object is the one with its name
+	leaves = !is_libtalloc($0) && inside
 	next
 }
 /^calls=/ {

@@ -56,7 +56,7 @@ pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> 
         match Chunk::plain(ctx) {
             Some(parent) => match straight(parent, size, name) {
                 Some(c) => c.user(),
-                None => new_block(ctx, size, name),
+                None => new_fresh(parent, size, name),
             },
             None => new_in_pool(ctx, size, name),
         }
@@ -110,7 +110,23 @@ unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *
     unsafe { new_block(ctx, size, name) }
 }
 
-/// Nearly as straight: a parent under a limit, or a fresh block.
+/// As straight, but a fresh block.
+#[inline(never)]
+fn new_fresh(parent: Chunk, size: usize, name: *const c_char) -> *mut c_void {
+    if parent.home().is_null()
+        && size <= heap::SMALL_BYTES - HEADER
+        && heap::kept(HEADER + size).is_none()
+        && let Some(links) = tree::first_below(parent, Among::Common)
+        && let Some(place) = heap::malloc_for(HEADER + size)
+    {
+        // SAFETY: a block for that size; and there is a parent.
+        return unsafe { below(parent, place, size, name, 0, null_mut(), links) }.user();
+    }
+    // SAFETY: a live chunk.
+    unsafe { new_block(parent.user(), size, name) }
+}
+
+/// Nearly as straight: a parent under a limit, or a large block.
 #[inline(never)]
 unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
@@ -569,7 +585,15 @@ pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
 /// has asked [`fills`].
 #[inline(always)]
 pub fn release_from_list(c: Chunk, last: &mut arena::Last, location: *const c_char) -> bool {
-    let Some(back) = way_back(c, c.added(), *last) else {
+    let added = c.added();
+    if added == 0 && c.home().is_null() {
+        leave_word(c, location);
+        c.set_freed(0);
+        // SAFETY: the block of a chunk that is gone.
+        unsafe { heap::give(c.start(), HEADER + c.size()) };
+        return true;
+    }
+    let Some(back) = way_back(c, added, *last) else {
         return false;
     };
     if let Back::Pool(back) = back {

@@ -17,7 +17,7 @@
 use crate::bitmap;
 use crate::chunk::{ALIGN, Chunk, FREE, HEADER, HELD, MEMBER, POOL, round};
 use crate::{fault, heap, key, root, tools, tree};
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::ptr::{NonNull, null_mut};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,20 +114,31 @@ impl Book {
 
     /// The arena of a pool or cache; if it is not as we left it, that is a fault.
     fn expect_of_pool(c: Chunk) -> Option<Book> {
-        let book = Book::of_pool(c);
-        if book.is_none() {
-            c.corrupted(c"pool");
-        }
-        book
+        Book::of_pool(c).or_else(|| {
+            let place = c.start().wrapping_sub(size_of::<Arena>());
+            Book::fault(c, place.cast(), c"pool")
+        })
     }
 
     /// The same for the arena that a chunk with the flag `MEMBER` lies in.
     fn expect_of_member(c: Chunk) -> Option<Book> {
-        let book = Book::at(c.arena());
-        if book.is_none() {
-            c.corrupted(c"home, the pool it lies in,");
+        let home = c.arena();
+        Book::at(home).or_else(|| Book::fault(c, home, c"home, the pool it lies in,"))
+    }
+
+    #[cold]
+    fn fault(c: Chunk, place: *mut c_void, field: &CStr) -> Option<Book> {
+        let book = NonNull::new(place.cast()).map(Book);
+        if book.is_some_and(|book| {
+            // Nothing but the count is wrong: its part of the sum.
+            let too_much = book!(book).sum.wrapping_sub(book.sum());
+            book!(book).live == 0 && too_much as u32 == 0
+        }) {
+            fault::report(c"Pool object count zero!");
+        } else {
+            c.corrupted(field);
         }
-        book
+        None
     }
 
     /// The chunk of the pool, alive or not.
@@ -392,8 +403,9 @@ pub fn take_slot(cache: Chunk) -> Option<(NonNull<u8>, usize, *mut c_void)> {
         // SAFETY: `open_cache` filled it for so many.
         let slot = unsafe { bitmap::take(bitmap, count) }?;
         let place = book.start().wrapping_add(slot * slot_bytes(size));
+        // A tool does not like that anybody looks at a free slot.
         // SAFETY: within the room of the cache, if it is one of its slots.
-        if slot >= count || unsafe { Chunk::at(place) }.is_live() {
+        if slot >= count || !tools::watch() && unsafe { Chunk::at(place) }.is_live() {
             cache.corrupted(c"bitmap of pool slots");
             return None;
         }

@@ -458,11 +458,20 @@ impl Chunk {
         }
     }
 
+    /// Its name, if there is no telling that somebody wrote there, too.
+    fn name_to_tell(self) -> *const c_char {
+        if self.is_live() {
+            self.name()
+        } else {
+            c"(overwritten)".as_ptr()
+        }
+    }
+
     /// Somebody wrote to this chunk: reports which field of it is not what it was.
     #[cold]
     #[inline(never)]
     pub fn corrupted(self, field: &CStr) {
-        fault::corrupted(self.name(), field, c"is not what it was");
+        fault::corrupted(self.name_to_tell(), field, c"is not what it was");
         fault::report(fault::UNKNOWN);
     }
 
@@ -479,7 +488,8 @@ impl Chunk {
             );
             fault::report(fault::UNKNOWN);
         } else {
-            fault::corrupted(self.name(), field, c"leads to a header without valid magic");
+            let how = c"leads to a header without valid magic";
+            fault::corrupted(self.name_to_tell(), field, how);
             to.bad(key::check(to.added()));
         }
     }

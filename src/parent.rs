@@ -6,10 +6,7 @@ use crate::{memlimit, root, tree};
 /// Makes `c` the newest child of `new`, or of the null context.  A dying chunk
 /// stays where it is.
 pub fn change(new: Option<Chunk>, c: Chunk) {
-    if let Some(new) = new
-        && !memlimit::any()
-        && tree::move_quickly(c, new)
-    {
+    if new.is_some_and(|new| change_quickly(new, c)) {
         return;
     }
     let new = root::or_null_context(new);
@@ -22,6 +19,13 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
     memlimit::transfer(c, new);
     tree::unlink(c);
     tree::link(new, c);
+}
+
+/// The same where it is a matter of a few links: between common chunks, in lists that
+/// are not shared, in a process without a limit. Else false, and nothing is done.
+#[inline]
+pub fn change_quickly(new: Chunk, c: Chunk) -> bool {
+    !memlimit::any() && tree::move_quickly(c, new)
 }
 
 /// Makes `c`, dying or not, a chunk without a parent. False after a fault.

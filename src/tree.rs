@@ -209,6 +209,12 @@ impl Exit {
     }
 }
 
+/// 0 for none: quicker to compare than what it is of.
+#[inline(always)]
+fn address(c: Option<Chunk>) -> usize {
+    c.map_or(0, |c| c.start().addr())
+}
+
 /// Asks for the header of a chunk that is soon to be looked at: in a large tree the
 /// next one is seldom in the processor's cache.
 #[inline(always)]
@@ -259,7 +265,7 @@ impl Shed {
         let &mut Links {
             prev, next, parent, ..
         } = at!(c);
-        let is_sound = parent == Some(self.parent) && prev == self.last;
+        let is_sound = parent == Some(self.parent) && address(prev) == address(self.last);
         (self.last, self.next) = (Some(c), next);
         look_ahead(next);
         Some((c, is_sound))
