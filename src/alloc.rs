@@ -117,8 +117,10 @@ fn new_fresh(parent: Chunk, size: usize, name: *const c_char) -> *mut c_void {
         && size <= heap::SMALL_BYTES - HEADER
         && heap::kept(HEADER + size).is_none()
         && let Some(links) = tree::first_below(parent, Among::Common)
-        && let Some(place) = heap::malloc_for(HEADER + size)
     {
+        let Some(place) = heap::malloc_for(HEADER + size) else {
+            return null_mut();
+        };
         // SAFETY: a block for that size; and there is a parent.
         return unsafe { below(parent, place, size, name, 0, null_mut(), links) }.user();
     }

@@ -35,7 +35,7 @@ impl Totals {
 pub fn totals(c: Chunk) -> Totals {
     let mut sum = Totals::default();
     if !c.has(DYING) {
-        tree::subtree(c).for_each(|x| sum.add(Totals::of_one(x)));
+        tree::in_any_order(c, |x| sum.add(Totals::of_one(x)));
     }
     sum
 }

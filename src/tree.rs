@@ -547,6 +547,45 @@ impl Iterator for Subtree {
     }
 }
 
+/// Shows `root` and all below it, without what is dying, to `f`, in no certain order:
+/// several chunks are on their way from memory at a time.
+pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
+    // Links that are to be followed, and what has them: a ring.
+    const ROOM: usize = 32;
+    let mut ring = [(root, true); ROOM];
+    let (mut done, mut known) = (0_usize, 1_usize);
+    f(root);
+    look_ahead(at!(root).child);
+    while done != known {
+        let (from, is_child) = ring[done % ROOM];
+        done += 1;
+        let to = if is_child {
+            follow!(from.child)
+        } else {
+            follow!(from.next)
+        };
+        let Some(c) = to else { continue };
+        // Under a loop the root is its own descendant.
+        if c != root && !c.has(DYING) {
+            if known - done > ROOM - 2 {
+                subtree(c).for_each(&mut f); // no room for its children
+            } else {
+                f(c);
+                if at!(c).child.is_some() {
+                    look_ahead(at!(c).child);
+                    ring[known % ROOM] = (c, true);
+                    known += 1;
+                }
+            }
+        }
+        if at!(c).next.is_some() {
+            look_ahead(at!(c).next);
+            ring[known % ROOM] = (c, false);
+            known += 1;
+        }
+    }
+}
+
 /// `c` and what is above it, nearest first; each once, even in a loop.
 pub struct Ancestors {
     at: Option<Chunk>,
