@@ -31,22 +31,29 @@
 //!
 //! One owner for each invariant: only `tree` writes a link (the type of the
 //! links has private fields), only `chunk` knows a byte offset, only `heap` calls
-//! malloc, only `memlimit` and `arena` look at the word `home`, only `reference`
-//! and `free` at the word `hook`.
+//! malloc, only `key` has the secret, only `memlimit` and `arena` look at the word
+//! `home`, only `reference` and `free` at the word `hook`.
 //!
 //! # One allocation
 //!
-//! `talloc_strdup(ctx, "text")`: `abi` finds the chunk of `ctx` by its magic and
-//! asks `string::copy`, which asks `alloc::chunk` for 5 bytes below it.  The
-//! parent is `ctx`, or the null context for NULL.  `arena::carve` is asked whether
-//! the parent is a pool or lies in one with room left.  If not,
-//! `memlimit::account_of` the parent is charged, and a block comes from `heap`.
+//! `talloc_strdup(ctx, "text")`: `string::copy` asks `alloc::new` for 5 bytes below
+//! `ctx`.  The straight way: the tag before `ctx` is that of a chunk without a flag,
+//! it is under no limit, and this thread keeps a block of that size.  Then the header
+//! is written and becomes the newest child.  `new_in_pool`, `new_fresh` and
+//! `new_block` are the ways for parents in pools, for want of a kept block, and under
+//! limits.  For all else, `new_with_care` checks the pointer, and `planned` goes step
+//! by step: the parent is `ctx`, or the null context for NULL; `arena::carve` is asked
+//! whether that is a pool or lies in one with room left; if not,
+//! `memlimit::account_of` the parent is charged, and a block comes from `heap`;
 //! `Chunk::emplace` writes the header, `tree::link` makes it the newest child.
 //! `string` copies the text and makes it the name.
 //!
 //! # One free
 //!
-//! `talloc_free(p)`: `free::chunk` looks for references, then `begin` runs the
+//! `talloc_free(p)`: the straight way, for a chunk without a flag, a destructor and
+//! children: `tree::exit` sees that its neighbours are what they should be, the chunk
+//! leaves the list, the block is kept.  `less_plain` first frees children that are as
+//! plain.  For all else `free::chunk` looks for references, then `begin` runs the
 //! destructor, which may refuse.  From here on `p` is `DYING` and out of sight.
 //! `free_below` goes to its newest child, begins that one, goes down to its
 //! newest child, and so on; a dying chunk remembers the one above it in its
@@ -54,6 +61,12 @@
 //! handed over to a new parent.  `finish` takes a chunk without children out of
 //! its list, closes its account, and `alloc::release` gives the block to `heap`, or
 //! back to the `arena` it lies in.
+//!
+//! # What was written over
+//!
+//! `key` makes tags and seals; `docs/security.md` says what they catch.  A straight
+//! way that meets something odd does nothing and leaves it to the careful one, which
+//! says what it is, by way of `Chunk::corrupted` and `Chunk::lost`.
 //!
 //! # Threads, forks, call-outs
 //!
@@ -67,7 +80,7 @@
 //!
 //! A [`chunk::Chunk`] is an address that is known to have a header; its safe
 //! accessors rest on the two rules in `chunk`.  Callers in C can break every
-//! rule; what the magic can find out is a fault, the rest is undefined as in
+//! rule; what tags and links can tell is a fault, the rest is undefined as in
 //! the original.
 
 // Without std there is no unwinder and no backtrace in the library: a fraction
