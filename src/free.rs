@@ -138,13 +138,16 @@ fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
             None if cur == from => return from,
             None => {
                 done = Some(cur);
-                cur = above_in_walk(cur);
+                let Some(up) = above_in_walk(cur) else {
+                    return from;
+                };
+                cur = up;
             }
             Some(child) if Some(child) == done => {
                 cur = child;
                 break;
             }
-            Some(child) if !child.has_hook() && (child.is_just(0) || child.is_just(MEMBER)) => {
+            Some(child) if is_unasked(child) && tree::is_first_of(cur, child) => {
                 child.set_hook(cur.start().cast());
                 cur = child;
                 done = None;
@@ -155,16 +158,25 @@ fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
     let mut begun = cur;
     while begun != from {
         tree::hide(begun);
-        begun = above_in_walk(begun);
+        let Some(up) = above_in_walk(begun) else {
+            return from;
+        };
+        begun = up;
     }
     cur
 }
 
-/// The chunk that a walk came from to `c`.
-fn above_in_walk(c: Chunk) -> Chunk {
+/// A common chunk that has no destructor.
+fn is_unasked(c: Chunk) -> bool {
+    (c.is_just(0) || c.is_just(MEMBER)) && !c.has_hook()
+}
+
+/// The chunk that a walk came from to `c`; `None` after a fault.
+fn above_in_walk(c: Chunk) -> Option<Chunk> {
+    let up = c.hook().cast::<u8>();
     // SAFETY: stored by the walk itself, on the way down. What lies on its way is
     // dying or held, or nobody has been asked since, so that only we give it back.
-    unsafe { Chunk::at(c.hook().cast()) }
+    (!up.is_null()).then(|| unsafe { Chunk::at(up) })
 }
 
 /// What came of asking a chunk to go.
@@ -307,7 +319,9 @@ fn free_below(top: Chunk, location: *const c_char) {
         if cur == top && top.has(DYING) == is_dying {
             return;
         }
-        let up = above_in_walk(cur);
+        let Some(up) = above_in_walk(cur) else {
+            return;
+        };
         finish(cur, location);
         cur = up;
     }

@@ -447,6 +447,12 @@ pub fn next_to_free(c: Chunk) -> Option<Chunk> {
     child
 }
 
+/// Does `child`, to which `c` leads as its newest child, lead back?
+#[inline]
+pub fn is_first_of(c: Chunk, child: Chunk) -> bool {
+    at!(child).parent == Some(c) && at!(child).prev.is_none()
+}
+
 /// The next older sibling that is not dying.
 #[inline]
 pub fn older_sibling(c: Chunk) -> Option<Chunk> {
