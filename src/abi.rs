@@ -14,6 +14,7 @@
 use crate::chunk::{Chunk, MAX_SIZE, MEMBER, user_of};
 use crate::root::or_null_context;
 use crate::string::At;
+use crate::tree::Among;
 use crate::{
     alloc, cache, fault, free, global, key, memlimit, name, parent, pool, reference, report,
     string, tree,
@@ -203,7 +204,7 @@ pub unsafe extern "C" fn _talloc_steal_loc(
     // SAFETY: the module's rule.
     let plain = unsafe { (Chunk::plain(new_ctx), Chunk::plain(ptr)) };
     if let (Some(new), Some(c)) = plain
-        && parent::change_quickly(new, c)
+        && parent::change_quickly(new, c, Among::Plain)
     {
         return ptr.cast_mut();
     }

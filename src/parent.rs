@@ -1,12 +1,17 @@
 //! A chunk gets another parent: link and accounts together.
 
 use crate::chunk::{Chunk, DYING};
-use crate::{memlimit, root, tree};
+use crate::tree::{self, Among};
+use crate::{memlimit, root};
 
 /// Makes `c` the newest child of `new`, or of the null context.  A dying chunk
 /// stays where it is.
 pub fn change(new: Option<Chunk>, c: Chunk) {
-    if new.is_some_and(|new| change_quickly(new, c)) {
+    if let Some(new) = new
+        && Among::Common.is_sound(new)
+        && Among::Common.is_sound(c)
+        && change_quickly(new, c, Among::Common)
+    {
         return;
     }
     let new = root::or_null_context(new);
@@ -21,11 +26,12 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
     tree::link(new, c);
 }
 
-/// The same where it is a matter of a few links: between common chunks, in lists that
-/// are not shared, in a process without a limit. Else false, and nothing is done.
-#[inline]
-pub fn change_quickly(new: Chunk, c: Chunk) -> bool {
-    !memlimit::any() && tree::move_quickly(c, new)
+/// The same where it is a matter of a few links: between chunks that are `among` these,
+/// none of them the null context, in a process without a limit.  Else false, and
+/// nothing is done.
+#[inline(always)]
+pub fn change_quickly(new: Chunk, c: Chunk, among: Among) -> bool {
+    !memlimit::any() && tree::move_quickly(c, new, among)
 }
 
 /// Makes `c`, dying or not, a chunk without a parent. False after a fault.

@@ -153,8 +153,9 @@ pub enum Among {
 }
 
 impl Among {
+    /// Is it one of these?
     #[inline(always)]
-    fn is_sound(self, c: Chunk) -> bool {
+    pub fn is_sound(self, c: Chunk) -> bool {
         let added = c.added();
         added == 0
             || self == Among::Common
@@ -324,20 +325,16 @@ pub fn is_intact(c: Chunk) -> bool {
     field.is_none()
 }
 
-/// Makes `c` the newest child of `new`, if that takes nothing but mending a few links;
-/// else false, and nothing is done.
-#[inline]
-pub fn move_quickly(c: Chunk, new: Chunk) -> bool {
-    let is_common = |c: Chunk| c.is_just(0) || c.is_just(MEMBER);
-    if c == new || !is_common(c) || !is_common(new) || !root::is_private(new) {
+/// Makes `c` the newest child of `new`, both of them common chunks, if that takes
+/// nothing but mending a few links; else false, and nothing is done.
+#[inline(always)]
+pub fn move_quickly(c: Chunk, new: Chunk, among: Among) -> bool {
+    if c == new {
         return false;
     }
-    let Some(exit) = exit(c, Among::Common) else {
+    let (Some(exit), Some(_)) = (exit(c, among), first_below(new, among)) else {
         return false;
     };
-    if first_below(new, Among::Common).is_none() {
-        return false;
-    }
     exit.take();
     // Only now, since `c` itself may have been the first.
     let first = at!(new).child;
