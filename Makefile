@@ -2,6 +2,7 @@
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
 # make soak MINUTES=n  random walks beside the original; make coverage, make ops
+# make check-programs  Debian's programs on it; PROGRAMS="ldb notmuch" picks
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
 # make uninstall, make clean, make header
 
@@ -104,6 +105,10 @@ MINUTES = 10
 soak: stage
 	@sh c-tests/soak.sh '$(stage)' '$(MINUTES)'
 
+# Debian's programs on this library and on the original.
+check-programs: stage
+	@sh programs/check.sh '$(stage)'
+
 # Which lines of src/ the tests reach.
 coverage: stage
 	@sh c-tests/coverage.sh
@@ -118,4 +123,4 @@ check-upstream: stage
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check soak coverage ops check-upstream clean
+.PHONY: all header install uninstall stage demo check check-programs soak coverage ops check-upstream clean
