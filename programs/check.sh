@@ -83,6 +83,7 @@ compare() { # WAY
 }
 
 scale=$SCALE
+purpose=check
 for name in $PROGRAMS; do
 	load "$name" || {
 		# A line has said why.

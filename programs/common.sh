@@ -23,7 +23,7 @@ TZ=UTC
 export LC_ALL TZ
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 2
-all_programs="ldb notmuch"
+all_programs="ldb notmuch smbtorture smbd python freeradius"
 
 # ---- set-up ------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ load() {
 	mkdir -p "$input"
 	(
 		cd "$input" || exit 2
-		export here work input scale
+		export here work input scale purpose
 		sh "$here/drive.sh" "$name" prepare
 	) >"$work/$name/prepare.log" 2>&1 && return
 	echo "not ok - $name: prepare"
@@ -159,7 +159,7 @@ run() {
 	chmod 755 "$dir"
 	(
 		cd "$dir" || exit 2
-		export here work input scale
+		export here work input scale purpose
 		in_way "$way" timeout -k 10 "$seconds" "$@" sh "$here/drive.sh" "$name" drive
 	) >"$dir/stdout" 2>"$dir/stderr" </dev/null
 }
