@@ -23,7 +23,7 @@ TZ=UTC
 export LC_ALL TZ
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 2
-all_programs="ldb notmuch smbtorture smbd python freeradius"
+all_programs="ldb notmuch smbtorture smbd python freeradius domain winbind"
 
 # ---- set-up ------------------------------------------------------------------
 
