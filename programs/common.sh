@@ -15,6 +15,7 @@
 #	seconds		the longest a run may take
 #	cost		the part of the work for callgrind, in percent
 #	ways		how else the library is taken, if not in all three
+#	watch		"loader", if its processes cannot be traced
 #	privileges	"mounts", "network": what drive is given a private one of
 #
 # Both find the helpers of drive.sh.
@@ -23,7 +24,7 @@ TZ=UTC
 export LC_ALL TZ
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 2
-all_programs="ldb notmuch smbtorture smbd python freeradius domain winbind"
+all_programs="ldb notmuch smbtorture smbd python freeradius domain winbind sssd proot"
 
 # ---- set-up ------------------------------------------------------------------
 
@@ -107,6 +108,7 @@ load() {
 	packages=
 	programs=
 	privileges=
+	watch=tracer
 	seconds=300
 	cost=5
 	ways="path preload replaced"
@@ -115,6 +117,7 @@ load() {
 	# shellcheck disable=SC2086 # words
 	need $packages || return 1
 	input=$work/$name/input
+	rm -rf "$input"
 	mkdir -p "$input"
 	(
 		cd "$input" || exit 2
@@ -140,7 +143,7 @@ in_way() {
 		# shellcheck disable=SC2086,SC2016 # words; for the inner shell
 		set -- unshare $unshared sh -c '
 			! [ -e /proc/self/net ] || ip link set lo up 2>/dev/null
-			[ "$1" != replaced ] || mount --bind "$2" "$3" || exit 126
+			[ "$1" != replaced ] || { mount --bind "$2" "$3" && cmp "$2" "$3"; } || exit 126
 			shift 3
 			exec "$@"' sh "$way" "$ours" "$original" "$@"
 	fi
@@ -159,14 +162,33 @@ run() {
 	chmod 755 "$dir"
 	(
 		cd "$dir" || exit 2
-		export here work input scale purpose
+		# Debian's own programs, or what stands before them.
+		PATH=$work/before:/usr/sbin:/usr/bin:/sbin:/bin
+		export here work input scale purpose PATH
 		in_way "$way" timeout -k 10 "$seconds" "$@" sh "$here/drive.sh" "$name" drive
 	) >"$dir/stdout" 2>"$dir/stderr" </dev/null
 }
 
 # watched NAME WAY DIR: the same with a line for each process in DIR/processes
 watched() {
-	run "$1" "$2" "$3" "$work/watch" "$3/processes" "$ours"
+	if [ "$watch" = tracer ]; then
+		run "$1" "$2" "$3" "$work/watch" "$3/processes" "$ours"
+		return
+	fi
+	mkdir -p "$3/loader"
+	run "$1" "$2" "$3" env LD_DEBUG=libs LD_DEBUG_OUTPUT="$3/loader/of"
+	status=$?
+	# In its own mounts the library has the path of the original.
+	expected=$ours
+	[ "$2" != replaced ] || expected=$original
+	for process in "$3"/loader/*; do
+		library=$(sed -n 's/.*calling init: \(.*libtalloc\.so\.2.*\)/\1/p' "$process")
+		kind=-
+		[ -z "$library" ] || kind=other
+		[ -z "$library" ] || [ "$(readlink -f "$library")" != "$expected" ] || kind=ours
+		sed -n "s|.*initialize program: \\(.*/\\)*\\(.*\\)|\\2 $kind 0|p" "$process" | tail -n 1
+	done >"$3/processes"
+	return $status
 }
 
 # One file of what a run gave, to be compared.

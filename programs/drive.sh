@@ -30,6 +30,7 @@ daemon() {
 # await SECONDS COMMAND...: until it succeeds
 await() {
 	tries=$(($1 * 10))
+	[ "$purpose" != cost ] || tries=$((tries * 10))
 	shift
 	until "$@" >await.log 2>&1; do
 		tries=$((tries - 1))

@@ -18,17 +18,7 @@ drive() {
 		--host-ip=127.0.0.1 --domain-sid=S-1-5-21-1-2-3 --domain-guid=6a09560b-0000-4000-8000-0123456789ab \
 		--ntds-guid=6a09560b-0000-4000-8000-0123456789ac --invocationid=6a09560b-0000-4000-8000-0123456789ad \
 		>result/provision 2>result/provision.log
-	[ "$purpose" != cost ] || return 0
-	for u in one two three; do
-		tool user create $u Word1234.$u --given-name=$u
-	done >result/users
-	tool group add few >>result/users
-	tool group addmembers few one,two >>result/users
-	tool user disable three >>result/users
-	tool user delete two >>result/users
-	tool ou create OU=there >>result/users
-	tool user list | sort >>result/users
-	tool group listmembers few >>result/users
+	[ "$purpose" = cost ] || changes >result/users
 	db=tdb://$PWD/private/sam.ldb
 	timed dbcheck samba-tool dbcheck --cross-ncs -s etc/smb.conf >result/dbcheck
 	for nc in '' CN=Configuration, CN=Schema,CN=Configuration,; do
@@ -36,6 +26,19 @@ drive() {
 	done >search 2>result/search.err
 	unfold search | sort >result/search
 	grep -c '^dn:' search >result/count
+}
+
+changes() {
+	for u in one two three; do
+		tool user create $u Word1234.$u --given-name=$u
+	done
+	tool group add few
+	tool group addmembers few one,two
+	tool user disable three
+	tool user delete two
+	tool ou create OU=there
+	tool user list | sort
+	tool group listmembers few
 }
 
 # A value on one line.

@@ -1,10 +1,10 @@
 # Debian's Python with its talloc, ldb, tdb and samba modules.
 packages="python3 python3-talloc python3-ldb python3-tdb python3-samba"
-programs=/usr/bin/python3
+programs=python3
 
 drive() {
 	for part in ndr ldb security; do
-		timed $part /usr/bin/python3 -Bs "$here/python.py" $part "$(part 1000)" >result/$part
+		timed $part python3 -Bs "$here/python.py" $part "$(part 1000)" >result/$part
 	done
-	timed param /usr/bin/python3 -Bs "$here/python.py" param "$(part 1000)" >result/param
+	timed param python3 -Bs "$here/python.py" param "$(part 1000)" >result/param
 }
