@@ -85,11 +85,12 @@ compare() { # WAY
 scale=$SCALE
 purpose=check
 for name in $PROGRAMS; do
-	load "$name" || {
-		# A line has said why.
-		[ -f "$work/$name/prepare.log" ] && failed=$((failed + 1)) || skipped=$((skipped + 1))
-		continue
-	}
+	load "$name"
+	case $? in
+	0) ;;
+	1) skipped=$((skipped + 1)) && continue ;;
+	*) failed=$((failed + 1)) && continue ;;
+	esac
 	first=$work/$name/original
 	start=$(date +%s)
 	watched "$name" original "$first"

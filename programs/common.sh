@@ -4,7 +4,7 @@
 #
 #	packages	Debian packages it needs
 #	programs	the commands that run on libtalloc
-#	prepare()	makes the input, once, in $input
+#	prepare()	makes the input, once, in $input; exits with 77 if it cannot
 #	drive()		does the work in an empty folder, the current one, and
 #			puts what is compared into result/
 #
@@ -24,7 +24,8 @@ TZ=UTC
 export LC_ALL TZ
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 2
-all_programs="ldb notmuch smbtorture smbd python freeradius domain winbind sssd proot"
+all_programs="ldb notmuch smbtorture smbd python freeradius domain winbind sssd proot
+	samples notmuch-source freeradius-source"
 
 # ---- set-up ------------------------------------------------------------------
 
@@ -102,7 +103,8 @@ need() {
 	return 1
 }
 
-# load NAME: its definitions, and its input made, $scale percent of it
+# load NAME: its definitions, and its input made, $scale percent of it; 1 if it has
+# to be left out, 2 if that failed
 load() {
 	name=$1
 	packages=
@@ -121,12 +123,16 @@ load() {
 	mkdir -p "$input"
 	(
 		cd "$input" || exit 2
-		export here work input scale purpose
+		export here work stage input scale purpose
 		sh "$here/drive.sh" "$name" prepare
 	) >"$work/$name/prepare.log" 2>&1 && return
+	[ $? -ne 77 ] || {
+		echo "skip - $name: $(tail -n 1 "$work/$name/prepare.log")"
+		return 1
+	}
 	echo "not ok - $name: prepare"
 	tail -n 20 "$work/$name/prepare.log" >&2
-	return 1
+	return 2
 }
 
 # ---- running -----------------------------------------------------------------

@@ -62,6 +62,45 @@ free_port() {
 	echo $p
 }
 
+# development: a copy of the staged library that is there for building only, in dev
+development() {
+	cp -R "$stage" dev
+	sed -i "s|^prefix=.*|prefix=$PWD/dev|" dev/lib/pkgconfig/talloc.pc
+	PKG_CONFIG_PATH=$PWD/dev/lib/pkgconfig
+	export PKG_CONFIG_PATH
+	[ "$(pkg-config --variable=libdir talloc)" = "$PWD/dev/lib" ]
+}
+
+# without_original COMMAND...: with nothing of the original's development package
+without_original() {
+	map=
+	[ "$(id -u)" -eq 0 ] || map=--map-root-user
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount $map sh -ec '
+		for file in /usr/include/talloc.h /usr/lib/*/libtalloc.so /usr/lib/*/libtalloc.a \
+			/usr/lib/*/pkgconfig/talloc.pc; do
+			[ ! -e "$file" ] || mount --bind /dev/null "$file"
+		done
+		exec "$@"' sh "$@"
+}
+
+# debian_source PACKAGE: unpacked and patched into tree
+debian_source() {
+	# Its own list of sources: the machine may have none.
+	mkdir -p apt/lists/partial
+	apt-get indextargets --format 'deb-src $(SITE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+		sort -u >apt/sources.list
+	for command in update "source --download-only $1"; do
+		# shellcheck disable=SC2086 # words
+		apt-get -q -o Dir::Etc::sourcelist="$PWD/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+			-o Dir::State::lists="$PWD/apt/lists" -o APT::Sandbox::User=root $command || {
+			echo "no source of $1"
+			exit 77
+		}
+	done
+	dpkg-source --no-check -x "$1"_*.dsc tree
+}
+
 prepare() { :; }
 . "$here/each/$1.sh"
 "$2"

@@ -1,7 +1,7 @@
 # The ldb tools: an indexed database written, changed and searched.
 packages=ldb-tools
 programs="ldbadd ldbmodify ldbdel ldbrename ldbsearch"
-cost=20
+cost=60
 
 prepare() {
 	awk -v n="$(part 10000)" 'BEGIN {
