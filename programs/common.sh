@@ -60,8 +60,8 @@ begin() {
 	ours=$work/lib/libtalloc.so.2
 	need libtalloc2 "${CC:-cc}:gcc" || exit 77
 	# The loader's cache knows where the original is.
-	original=$(PATH=$PATH:/sbin ldconfig -p | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
-	original=$(readlink -f "$original")
+	found=$(PATH=$PATH:/sbin ldconfig -p | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+	original=$(readlink -f "$found")
 	if cmp -s "$original" "$ours"; then
 		echo "$0: $original is this library: nothing to compare with" >&2
 		exit 2
@@ -123,7 +123,8 @@ load() {
 	mkdir -p "$input"
 	(
 		cd "$input" || exit 2
-		export here work stage input scale purpose
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin
+		export here work stage ours original input scale purpose PATH
 		sh "$here/drive.sh" "$name" prepare
 	) >"$work/$name/prepare.log" 2>&1 && return
 	[ $? -ne 77 ] || {
@@ -186,13 +187,18 @@ watched() {
 	status=$?
 	# In its own mounts the library has the path of the original.
 	expected=$ours
-	[ "$2" != replaced ] || expected=$original
+	[ "$2" != replaced ] || expected=$found
+	# One process may be several programs, and a number come again.
 	for process in "$3"/loader/*; do
-		library=$(sed -n 's/.*calling init: \(.*libtalloc\.so\.2.*\)/\1/p' "$process")
-		kind=-
-		[ -z "$library" ] || kind=other
-		[ -z "$library" ] || [ "$(readlink -f "$library")" != "$expected" ] || kind=ours
-		sed -n "s|.*initialize program: \\(.*/\\)*\\(.*\\)|\\2 $kind 0|p" "$process" | tail -n 1
+		awk -v expected="$expected" '
+			/calling init: .*libtalloc\.so\.2/ { library = $NF == expected ? "ours" : "other" }
+			/initialize program: / {
+				program = $NF
+				sub(".*/", "", program)
+				print program, library ? library : "-", 0
+				library = ""
+			}
+			END { if (library) print program, library, 0 }' "$process"
 	done >"$3/processes"
 	return $status
 }

@@ -55,6 +55,8 @@ before() {
 		file=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v "$program")
 		cat >"$work/before/$program" <<-END
 			#!/bin/sh
+			# Below valgrind already, which follows it.
+			case \${LD_PRELOAD-} in *vgpreload*) exec $file "\$@" ;; esac
 			LD_PRELOAD=$work/zero.so
 			export LD_PRELOAD
 			exec valgrind -q --tool=callgrind --trace-children=yes --compress-strings=no \\

@@ -19,13 +19,18 @@ timed() {
 }
 
 # daemon LOG COMMAND...: in the foreground of a session of its own; its pid
-# is in $pid
+# is in $pid. What has not been stopped when drive ends is then.
 daemon() {
 	log=$1
 	shift
 	setsid "$@" >"$log" 2>&1 </dev/null &
 	pid=$!
+	daemons="$daemons $pid"
 }
+daemons=
+# shellcheck disable=SC2154 # drive fails
+trap 'code=$?; for d in $daemons; do ended "$d" || kill "$d"; done; exit $code' EXIT
+trap 'exit 1' HUP INT TERM
 
 # await SECONDS COMMAND...: until it succeeds
 await() {
@@ -71,17 +76,19 @@ development() {
 	[ "$(pkg-config --variable=libdir talloc)" = "$PWD/dev/lib" ]
 }
 
-# without_original COMMAND...: with nothing of the original's development package
+# without_original COMMAND...: with nothing of the original's development package;
+# where its library is, and the link for the linker leads, is ours
 without_original() {
 	map=
 	[ "$(id -u)" -eq 0 ] || map=--map-root-user
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --mount $map sh -ec '
-		for file in /usr/include/talloc.h /usr/lib/*/libtalloc.so /usr/lib/*/libtalloc.a \
-			/usr/lib/*/pkgconfig/talloc.pc; do
+		mount --bind "$1" "$2"
+		shift 2
+		for file in /usr/include/talloc.h /usr/lib/*/libtalloc.a /usr/lib/*/pkgconfig/talloc.pc; do
 			[ ! -e "$file" ] || mount --bind /dev/null "$file"
 		done
-		exec "$@"' sh "$@"
+		exec "$@"' sh "$ours" "$original" "$@"
 }
 
 # debian_source PACKAGE: unpacked and patched into tree
