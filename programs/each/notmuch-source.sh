@@ -1,6 +1,7 @@
 # notmuch from Debian's source, built on the staged library with nothing of the
 # original to build on; then its own test suite.
-packages="dpkg-dev gcc g++ make pkg-config libxapian-dev libgmime-3.0-dev zlib1g-dev python3 perl gnupg"
+packages="dpkg-dev gcc g++ make pkg-config libxapian-dev libgmime-3.0-dev zlib1g-dev perl gnupg
+	python3 python3-cffi python3-dev python3-setuptools"
 programs="notmuch notmuch-shared"
 seconds=600
 ways=path
