@@ -2,7 +2,8 @@
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
 # make soak MINUTES=n  random walks beside the original; make coverage, make ops
-# make check-programs  Debian's programs on it; PROGRAMS="ldb notmuch" picks
+# make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
+#                      make soak-programs MINUTES=n, make cost-programs
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
 # make uninstall, make clean, make header
 
@@ -109,6 +110,13 @@ soak: stage
 check-programs: stage
 	@sh programs/check.sh '$(stage)'
 
+# Servers under load for as long as you like, and what the programs cost.
+soak-programs: stage
+	@sh programs/soak.sh '$(stage)' '$(MINUTES)'
+
+cost-programs: stage
+	@sh programs/cost.sh '$(stage)'
+
 # Which lines of src/ the tests reach.
 coverage: stage
 	@sh c-tests/coverage.sh
@@ -123,4 +131,4 @@ check-upstream: stage
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check check-programs soak coverage ops check-upstream clean
+.PHONY: all header install uninstall stage demo check check-programs soak soak-programs cost-programs coverage ops check-upstream clean

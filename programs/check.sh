@@ -32,6 +32,11 @@ with() { # LIBRARY LOG
 	awk -v library="$1" '$2 == library { print $1 }' "$2" | sort -u
 }
 
+# PROGRAM and SIGNAL of what died as only programs with a bug do
+crashed() { # DIR
+	awk '$4 ~ /^(4|6|7|8|11)$/ { print $1, $4 }' "$1/processes" | sort
+}
+
 # Which programs ran on libtalloc, and all of them on the one they should?
 loaded() { # LIBRARY DIR
 	! grep '^left ' "$2/processes" >&2 || return 1
@@ -40,6 +45,9 @@ loaded() { # LIBRARY DIR
 	ours) [ -z "$(with other "$2/processes")" ] ;;
 	*) [ -z "$(with ours "$2/processes")" ] ;;
 	esac || return 1
+	# Nothing crashed that does not on the original.
+	crashed "$first" >"$first.crashed"
+	crashed "$2" | diff "$first.crashed" - >&2 || return 1
 	# What loads it on the original does so on ours, in every process.
 	with other "$first/processes" | while read -r program; do
 		awk -v program="$program" -v library="$1" '
@@ -107,9 +115,8 @@ for name in $PROGRAMS; do
 		compare "$way"
 	done
 	echo "$name: $(($(date +%s) - start)) seconds"
-	[ -n "${KEEP-}" ] || rm -rf "${work:?}/$name"
+	done_with "$name"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
-[ -z "${KEEP-}" ] || { trap - EXIT; echo "kept: $work"; }
 [ $failed -eq 0 ] || exit 1
 [ $skipped -eq 0 ] || [ "${CHECK_STRICT-0}" != 1 ]

@@ -51,7 +51,8 @@ begin() {
 		;;
 	esac
 	work=$(mktemp -d) || exit 2
-	trap 'rm -rf "$work"' EXIT
+	# KEEP=1 leaves everything to be looked at.
+	trap '[ -n "${KEEP-}" ] && echo "kept: $work" || rm -rf "$work"' EXIT
 	trap 'exit 1' HUP INT TERM
 	chmod 755 "$work"
 	mkdir "$work/lib"
@@ -161,35 +162,41 @@ in_way() {
 	esac
 }
 
-# run NAME WAY DIR [WRAPPER...]: drive in that folder; its exit status
+# run NAME WAY DIR [WRAPPER...]: drive, in a folder that becomes DIR afterwards: it
+# has the same path each time, which so many a program prints; its exit status
 run() {
 	name=$1 way=$2 dir=$3
 	shift 3
-	mkdir -p "$dir/result"
-	chmod 755 "$dir"
+	place=$work/$name/${place_of_run-run}
+	rm -rf "$place"
+	mkdir -p "$place/result"
+	chmod 755 "$place"
 	(
-		cd "$dir" || exit 2
+		cd "$place" || exit 2
 		# Debian's own programs, or what stands before them.
 		PATH=$work/before:/usr/sbin:/usr/bin:/sbin:/bin
 		export here work input scale purpose PATH
-		in_way "$way" timeout -k 10 "$seconds" "$@" sh "$here/drive.sh" "$name" drive
-	) >"$dir/stdout" 2>"$dir/stderr" </dev/null
+		in_way "$way" timeout -k 10 "$seconds" "$@" sh "$here/drive.sh" "$name" "${function-drive}"
+	) >"$place/stdout" 2>"$place/stderr" </dev/null
+	status=$?
+	rm -rf "$dir"
+	mv "$place" "$dir"
+	return $status
 }
 
 # watched NAME WAY DIR: the same with a line for each process in DIR/processes
 watched() {
 	if [ "$watch" = tracer ]; then
-		run "$1" "$2" "$3" "$work/watch" "$3/processes" "$ours"
+		run "$1" "$2" "$3" "$work/watch" processes "$ours"
 		return
 	fi
-	mkdir -p "$3/loader"
-	run "$1" "$2" "$3" env LD_DEBUG=libs LD_DEBUG_OUTPUT="$3/loader/of"
+	run "$1" "$2" "$3" env LD_DEBUG=libs LD_DEBUG_OUTPUT="$work/$1/run/loader.of"
 	status=$?
 	# In its own mounts the library has the path of the original.
 	expected=$ours
 	[ "$2" != replaced ] || expected=$found
 	# One process may be several programs, and a number come again.
-	for process in "$3"/loader/*; do
+	for process in "$3"/loader.of.*; do
 		awk -v expected="$expected" '
 			/calling init: .*libtalloc\.so\.2/ { library = $NF == expected ? "ours" : "other" }
 			/initialize program: / {
@@ -209,4 +216,9 @@ results() { # DIR
 		echo "== $file"
 		normal <"$file"
 	done)
+}
+
+# done_with NAME: its files go
+done_with() {
+	[ -n "${KEEP-}" ] || rm -rf "${work:?}/$1"
 }

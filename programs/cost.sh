@@ -97,9 +97,10 @@ instructions() {
 	before
 	for way in original path; do
 		dir=$work/$name/$way
-		counts=$dir/counts
+		counts=$work/counts
 		export counts
-		mkdir -p "$counts"
+		rm -rf "$counts"
+		mkdir "$counts"
 		chmod 777 "$counts"
 		seconds=1500 try run "$name" $way "$dir" || return
 		count "$counts" | sort >"$work/$way.count"
@@ -159,7 +160,7 @@ for name in $PROGRAMS; do
 		else
 			failed=1
 		fi
-		rm -rf "${work:?}/$name"
+		done_with "$name"
 	done
 done
 docs=$here/../docs

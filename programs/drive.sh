@@ -1,5 +1,5 @@
 #!/bin/sh
-# drive.sh NAME prepare|drive: that part of a program's work, in the current
+# drive.sh NAME prepare|drive|soak: that part of a program's work, in the current
 # folder. common.sh starts it, with $here, $work, $input and $scale.
 set -eu
 
@@ -58,13 +58,38 @@ ended() {
 	! kill -0 "$1" 2>/dev/null
 }
 
-# A TCP and UDP port of 127.0.0.1 that nobody has.
+# A TCP and UDP port of 127.0.0.1 that nobody has, and the next one.
 free_port() {
-	p=$((20000 + $$ % 10000))
-	while grep -qi ":$(printf %04X $p) " /proc/net/tcp /proc/net/udp; do
-		p=$((p + 1))
+	p=$((20000 + $$ % 5000 * 2))
+	while grep -qi ":\($(printf '%04X\|%04X' $p $((p + 1)))\) " /proc/net/tcp /proc/net/udp; do
+		p=$((p + 2))
 	done
 	echo $p
+}
+
+# sample PID: the memory of each process of a daemon's session, every few seconds
+# from now on until drive ends
+sample() {
+	start=$(date +%s)
+	while sleep 5; do
+		ps -s "$1" -o pid=,comm=,rss= | sed "/ 0$/d; s/^/$(($(date +%s) - start)) /"
+	done >samples 2>sample.err &
+	daemons="$daemons $!"
+}
+
+# for_minutes COMMAND...: again and again until $minutes are over
+for_minutes() {
+	end=$(($(date +%s) + minutes * 60))
+	while [ "$(date +%s)" -lt $end ]; do
+		"$@"
+	done
+}
+
+# What talloc reports as left: how often each line is there, or, where every
+# process that came and went has its report, which lines there are.
+leaks() {
+	sed -n '/talloc report on/,$ { s/ 0x[0-9a-f]*$//; p; }' | sort | uniq -c |
+		if [ "$purpose" = soak ]; then sed 's/^ *[0-9]* //'; else cat; fi
 }
 
 # development: a copy of the staged library that is there for building only, in dev

@@ -2,10 +2,11 @@
  * Runs a command and follows every process it makes, however it makes it. When
  * one ends, a line goes to LOG:
  *
- *	PROGRAM ours|other|both|- KB
+ *	PROGRAM ours|other|both|- KB SIGNAL
  *
  * the name of its executable, which libtalloc was mapped (ours is the file
- * LIBRARY, whatever it is called there), and its peak memory. Whatever is left
+ * LIBRARY, whatever it is called there), its peak memory, and the signal it died
+ * of or 0. Whatever is left
  * when the command has ended is named in a line "left PROGRAM" and killed; if
  * this program is killed, so is everything below it.
  *
@@ -126,9 +127,13 @@ static const char *talloc_of(pid_t pid)
 
 static void report_end(pid_t pid)
 {
+	unsigned long status = 0;
+
+	ptrace(PTRACE_GETEVENTMSG, pid, 0, &status);
 	if (status_field(pid, "Tgid") != pid)
 		return; /* a thread of it */
-	fprintf(log_file, "%s %s %ld\n", program(pid), talloc_of(pid), status_field(pid, "VmHWM"));
+	fprintf(log_file, "%s %s", program(pid), talloc_of(pid));
+	fprintf(log_file, " %ld %d\n", status_field(pid, "VmHWM"), (int)(status & 0x7f));
 	fflush(log_file);
 }
 

@@ -52,5 +52,5 @@ normal() {
 		s/[0-9]\{14\}\.0Z/TIME/; s/^\(pwdLastSet\|lastSetTime\|priorSetTime\|creationTime\|badPasswordTime\): .*/\1/
 		s/^\(unicodePwd\|ntPwdHistory\|supplementalCredentials\|dBCSPwd\|lmPwdHistory\|currentValue\|priorValue\|secret\|replPropertyMetaData\|replUpToDateVector\|dnsRecord\|objectGUID\|msDS-[A-Za-z]*\|oEMInformation\|schemaInfo\|msDFSR-[A-Za-z]*\)::* .*/\1/
 		s/^\(INFO\|WARNING\) [0-9 :,-]*/\1 /; s/first record .*/first record/; s/^\(cn\|name\):: dHdvCkRFTD.*/\1 two DEL/
-		 s/^uSNChanged: .*/uSNChanged/; s|/[^ ]*/domain/[a-z]*/|/|g; s/pid:[0-9]*//; s/ #[0-9]*$//'
+		 s/^uSNChanged: .*/uSNChanged/; s/pid:[0-9]*//; s/ #[0-9]*$//'
 }

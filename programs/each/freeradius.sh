@@ -1,7 +1,7 @@
 # FreeRADIUS with a thread pool: PAP, CHAP and accounting.
 packages="freeradius freeradius-utils"
 programs="freeradius radclient"
-cost=1
+cost=10
 
 prepare() {
 	awk -v n="$(part 8000)" 'BEGIN {
@@ -105,13 +105,17 @@ ready() {
 	printf 'User-Name = user1\nUser-Password = secret\n' | radclient -d "$PWD/dict" -r 1 -t 1 "127.0.0.1:$1" auth between
 }
 
+serve() { # OPTIONS...
+	port=$(free_port)
+	radius_config "$port"
+	daemon out freeradius -f -m -d "$PWD" "$@"
+	await 30 ready "$port"
+}
+
 drive() {
 	mkdir dict
 	echo >dict/dictionary
-	port=$(free_port)
-	radius_config "$port"
-	daemon out freeradius -f -m -d "$PWD"
-	await 30 ready "$port"
+	serve
 	timed auth client "$input/auth" "$port" auth -q -s -p 30 -c 10 >auth.out
 	timed acct client "$input/acct" $((port + 1)) acct -q -s -p 30 >acct.out
 	grep -h 'Accepted\|Rejected\|Lost' auth.out acct.out >result/summary
@@ -126,6 +130,31 @@ drive() {
 	cat out >>result/log
 }
 
+soak() {
+	mkdir dict
+	echo >dict/dictionary
+	serve
+	sample $pid
+	for_minutes requests
+	stop $pid
+	grep -v Ready log/radius.log | sed 's/^[^:]*:[0-9]*:[0-9 ]*: //; s/^([0-9]*) *//' >all.log
+	# It can report what is left only without threads.
+	rm -rf log run
+	serve -t -M
+	requests
+	stop $pid
+	leaks <log/radius.log >result/leaks
+	[ -s result/leaks ]
+}
+
+requests() {
+	client "$input/auth" "$port" auth -q -s -p 30 >last.auth
+	client "$input/acct" $((port + 1)) acct -q -s -p 30 >last.acct
+	rm -f log/detail
+	grep -h Lost last.auth last.acct | sort -u >result/lost
+	echo >>rounds
+}
+
 normal() {
-	sed 's| from 127[^ ]* to [^ ]*||; s/port [0-9]*/port N/; s|/[^ ]*/freeradius/[a-z]*/|/|g; s/ Id [0-9]*/ Id N/; s/CHAP-Password = .*/CHAP-Password/'
+	sed 's| from 127[^ ]* to [^ ]*||; s/port [0-9]*/port N/; s/ Id [0-9]*/ Id N/; s/CHAP-Password = .*/CHAP-Password/'
 }

@@ -35,7 +35,3 @@ drive() {
 	proot -b /nowhere:/there /bin/true >result/error 2>&1 || echo "exit $?" >>result/exit
 	(cd there && find . -type f | sort | xargs cat | sha256sum) >result/files
 }
-
-normal() {
-	sed 's|/[^ ]*/proot/[a-z]*/|/|g'
-}

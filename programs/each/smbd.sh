@@ -2,7 +2,7 @@
 . "$here/samba.sh"
 packages="samba samba-common-bin smbclient"
 programs="smbd smbclient pdbedit"
-cost=2
+cost=8
 
 prepare() {
 	for c in 1 2 3 4; do
@@ -26,7 +26,7 @@ session() { # NUMBER
 	client "cd c$1; del f*0.txt; del f*[5]*.txt; deltree sub; ls; volume; du"
 }
 
-drive() {
+serve() {
 	samba_folders serve
 	mkdir share
 	port=$(free_port)
@@ -42,19 +42,53 @@ drive() {
 			store dos attributes = no
 	END
 	printf 'word\nword\n' | pdbedit -s smb.conf -a -t -u root >result/pdbedit 2>pdbedit.err
-	daemon out smbd -s "$PWD/smb.conf" -F --no-process-group --debug-stdout
+	daemon out smbd -s "$PWD/smb.conf" -F --no-process-group --debug-stdout --leak-report-full
 	await 30 client ls
-	timed clients clients
-	timed sessions sessions
+}
+
+# What it says at its end, and what it still had.
+served() {
+	# Until it has cleaned up behind the last client.
+	sleep 3
 	stop $pid
 	! grep -rh 'PANIC\|INTERNAL ERROR\|Bad talloc' out log
+	sed '/talloc report on/,$d' out | sort -u >result/out
+	leaks <out >result/leaks
+}
+
+drive() {
+	serve
+	timed clients clients
+	timed sessions sessions
+	served
 	for c in 1 2 3 4; do
 		listing <session$c >result/session$c
 		cat got$c/* | sha256sum >>result/session$c
 		(cd share/c$c && ls && cat -- * | sha256sum) >>result/session$c
 	done
-	sort -u out >result/out
 	listing <sessions >result/sessions
+}
+
+# One client that stays, and others that come and go.
+soak() {
+	serve
+	sample $pid
+	mkdir got
+	for_minutes stay | smbclient -s smb.conf -p "$port" //127.0.0.1/share -U root%word >stays 2>&1 &
+	for_minutes come
+	wait $!
+	served
+}
+
+stay() {
+	printf 'lcd %s/1\nput f1.txt stay1\nput f2.txt stay2\nls\nget stay1 %s/got/stay1\nallinfo stay2\n' "$input" "$PWD"
+	printf 'rename stay2 stay3\ndel stay1\ndel stay3\nmkdir d\nls d\\*\nrmdir d\n'
+	sleep 0.1
+}
+
+come() {
+	client "mkdir c; cd c; lcd $input/2; prompt; mput f1*.txt; ls; del *; cd ..; rmdir c" >come 2>&1
+	echo >>rounds
 }
 
 clients() {
@@ -83,5 +117,5 @@ listing() {
 }
 
 normal() {
-	sed 's/-21-[0-9]*-[0-9]*-[0-9]*-/-21-X-/; s/^\(Password\|Logon\|Kickoff\|Last\).*//; s/ pid [0-9]*/ pid N/; s|/[^ ]*/smbd/[a-z]*/|/|g'
+	sed 's/-21-[0-9]*-[0-9]*-[0-9]*-/-21-X-/; s/^\(Password\|Logon\|Kickoff\|Last\).*//; s/ pid [0-9]*/ pid N/'
 }

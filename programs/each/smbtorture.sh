@@ -43,7 +43,3 @@ drive() {
 	wait
 	[ "$(cat result/* | grep -c '^success ')" -gt 500 ] || [ "$purpose" = cost ]
 }
-
-normal() {
-	sed 's|/[^ ]*/smbtorture/[a-z]*/|/|g'
-}
