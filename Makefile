@@ -4,6 +4,8 @@
 # make soak MINUTES=n  random walks beside the original; make coverage
 # make bench           times beside the original and malloc; BENCH="churn mix" some
 # make ops             instructions; make ops-update commits to the present ones
+# make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
+#                      make soak-programs MINUTES=n, make cost-programs
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
 # make uninstall, make clean, make header
 
@@ -106,6 +108,17 @@ MINUTES = 10
 soak: stage
 	@sh c-tests/soak.sh '$(stage)' '$(MINUTES)'
 
+# Debian's programs on this library and on the original.
+check-programs: stage
+	@sh programs/check.sh '$(stage)'
+
+# Servers under load for as long as you like, and what the programs cost.
+soak-programs: stage
+	@sh programs/soak.sh '$(stage)' '$(MINUTES)'
+
+cost-programs: stage
+	@sh programs/cost.sh '$(stage)'
+
 # Which lines of src/ the tests reach.
 coverage: stage
 	@sh c-tests/coverage.sh
@@ -131,5 +144,5 @@ check-upstream: stage
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check soak coverage bench ops ops-update \
-	check-upstream clean
+.PHONY: all header install uninstall stage demo check check-programs soak soak-programs \
+	cost-programs coverage bench ops ops-update check-upstream clean

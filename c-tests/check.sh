@@ -108,8 +108,9 @@ done
 
 # ---- scripts that print their own lines -------------------------------------
 
+limit=900
 script() {
-	timeout 900 "$@" >"$work/script.out" 2>"$work/script.err"
+	timeout $limit "$@" >"$work/script.out" 2>"$work/script.err"
 	status=$?
 	grep -E '^(ok|not ok|skip) - ' "$work/script.out" >"$work/script.lines"
 	n=$(grep -c '^ok' "$work/script.lines")
@@ -154,6 +155,12 @@ FUZZ_SEED=${FUZZ_SEED-1}
 export FUZZ_SEED
 script c-tests/fuzz.sh "${FUZZ_SECONDS-60}"
 script c-tests/smbtorture.sh "$stage/lib"
+
+# A fifth of the work of `make check-programs`.
+limit=1200
+SCALE=${SCALE-20}
+export SCALE
+script programs/check.sh "$stage"
 
 # ---- random walks beside the original ----------------------------------------
 
