@@ -468,6 +468,8 @@ static void memory(void)
 	const long n = 600000;
 	double bytes = resident(), held;
 
+	fill_malloc();
+	held = in_use();
 	begin_root(n);
 	wide_build(n / 6);
 	bytes = resident();
@@ -476,10 +478,6 @@ static void memory(void)
 	free_root(n);
 	row("wide_bytes", bytes, "B");
 
-	begin_root(n);
-	wide_build(n);
-	fill_malloc();
-	held = in_use();
 	begin_irregular(20000);
 	irregular_build(20000);
 	end_irregular();

@@ -649,7 +649,7 @@ fn hand_back(c: Chunk, back: Back, location: *const c_char) {
             Back::Roomy(account) => {
                 memlimit::uncharge(account, bytes);
                 c.set_just(FREE);
-                heap::give_slowly(c.start());
+                heap::give_roomy(c.start());
             }
         }
     }
@@ -675,7 +675,7 @@ pub fn give_back(c: Chunk) {
         // SAFETY: the block of a chunk that is gone.
         unsafe {
             if is_roomy {
-                heap::give_slowly(c.start());
+                heap::give_roomy(c.start());
             } else {
                 heap::give(c.start(), HEADER + c.size());
             }

@@ -1,8 +1,10 @@
 //! Blocks: the only file that calls malloc, realloc and free.
 //!
-//! In front of malloc stands a cache: each thread keeps small blocks that it has
-//! freed, by size class, up to a bound in bytes, and hands them out again.  It is
-//! given back when the thread ends.  There is none while a memory tool watches,
+//! In front of malloc stands a cache: each thread keeps blocks that it has freed, by
+//! size class, up to a bound in bytes, and hands them out again.  It is given back
+//! when the thread ends.  The bound is 256 KiB, or a quarter of what is alive where that
+//! is more: a program that frees much and goes on with much is going to want it
+//! again, and when it has freed everything it keeps no more than 256 KiB.  There is none while a memory tool watches,
 //! nor with `TALLOC_FREE_FILL` or `TALLOC_THREAD_CACHE=0` in the environment; the
 //! latter sets the bound.
 //!
@@ -80,9 +82,6 @@ fn large_class_of(bytes: usize) -> usize {
     SMALL + power * LARGE_STEPS + step
 }
 
-/// No chunk has a smaller block.
-const MIN_BLOCK: usize = 64;
-
 /// What a block takes, with what malloc adds to it.
 const fn cost_of(class: usize) -> usize {
     bytes_of(class) + 8
@@ -96,22 +95,126 @@ fn request(bytes: usize) -> usize {
     }
 }
 
-/// Bytes that a thread keeps at most, with what malloc adds to each block.
-const DEFAULT_BOUND: usize = 256 * 1024 - size_of::<Cache>() - 64;
+/// Bytes that a thread may keep whatever is alive, with what malloc adds to each block.
+const FLOOR: usize = 256 * 1024 - size_of::<Cache>() - 64;
+
+/// So many bytes are freed between two such looks.
+const STEP: usize = 64 * 1024;
+
+/// One byte may be kept for so many that are alive.
+const SHARE: usize = 4;
 
 #[repr(C)]
 pub struct Cache {
-    /// Bytes that may still be kept.
-    left: usize,
+    /// Bytes that may be kept until the next look.
+    until: usize,
+    /// When those are kept: bytes that go back to malloc until then.
+    direct: usize,
+    /// Bytes that are kept.
+    kept: usize,
+    /// How many may be, as of the last look.
+    bound: usize,
+    /// Bytes of small blocks that malloc gave and did not get back, here. What another
+    /// thread gave back is not known here, but in `LIVE`.
+    from_malloc: usize,
+    /// What is alive here, as it was added to `LIVE`.
+    told: usize,
     first: [*mut u8; CLASSES],
+}
+
+/// The small blocks that are alive, of all threads, in bytes; as of their last looks.
+static LIVE: Alone = Alone(AtomicUsize::new(0));
+
+/// Has a line of the processor's cache to itself: threads write to it.
+#[repr(align(128))]
+struct Alone(AtomicUsize);
+
+impl Cache {
+    const fn empty(bound: usize) -> Cache {
+        Cache {
+            until: if bound < STEP { bound } else { STEP },
+            direct: 0,
+            kept: 0,
+            bound,
+            from_malloc: 0,
+            told: 0,
+            first: [null_mut(); CLASSES],
+        }
+    }
+
+    /// Looks at what is alive: how much is to be kept from now on? Gives back what is
+    /// too much, those of `class` first, which were freed last.
+    fn look(&mut self, class: usize) {
+        let live = self.from_malloc.wrapping_sub(self.kept);
+        let by = live.wrapping_sub(self.told);
+        let all = LIVE.0.fetch_add(by, Relaxed).wrapping_add(by);
+        self.told = live;
+        let floor = bound().unwrap_or(0);
+        // A thread whose blocks others free has no right to more, nor one that frees
+        // those of others, for which the sum is below zero.
+        let share = if floor == FLOOR && live as isize > 0 && all as isize > 0 {
+            live.min(all) / SHARE
+        } else {
+            0
+        };
+        self.bound = floor.max(share);
+        self.shrink(class);
+        for class in (0..SMALL).rev() {
+            self.shrink(class);
+        }
+        // What is taken out meanwhile makes no room before the next look.
+        self.until = self.bound.saturating_sub(self.kept).min(STEP);
+        self.direct = STEP - self.until;
+    }
+
+    /// Keeps a block in a class, if there is such a class, and room.
+    ///
+    /// # Safety
+    /// As for [`give`]; the block is large enough for the class.
+    unsafe fn put_or_free(&mut self, block: *mut u8, class: usize, cost: usize) {
+        // SAFETY: the caller's promise; it has at least two words.
+        unsafe {
+            match self.first.get_mut(class) {
+                Some(first) if self.kept.wrapping_add(cost) <= self.bound => {
+                    self.kept = self.kept.wrapping_add(cost);
+                    *next_of(block) = *first;
+                    *first = block;
+                }
+                _ => {
+                    if class < SMALL {
+                        self.from_malloc = self.from_malloc.wrapping_sub(cost);
+                    }
+                    free(block);
+                }
+            }
+        }
+    }
+
+    fn shrink(&mut self, class: usize) {
+        let Some(first) = self.first.get_mut(class).filter(|_| class < SMALL) else {
+            return;
+        };
+        while self.kept > self.bound
+            && let Some(block) = NonNull::new(*first)
+        {
+            if !is_as_left(block) {
+                *first = null_mut(); // it was written over, and leads nowhere
+                return;
+            }
+            // SAFETY: a kept block, which has the next one in its second word.
+            unsafe {
+                *first = *next_of(block.as_ptr());
+                free(block.as_ptr());
+            }
+            self.kept = self.kept.wrapping_sub(cost_of(class));
+            self.from_malloc = self.from_malloc.wrapping_sub(cost_of(class));
+        }
+    }
 }
 
 /// Where the cache of a thread is that has none: nothing in it, no room.
 #[unsafe(no_mangle)]
-static mut talloc_impl_no_cache: Cache = Cache {
-    left: 0,
-    first: [null_mut(); CLASSES],
-};
+static mut talloc_impl_no_cache: Cache = Cache::empty(0);
 
 unsafe extern "C" {
     #[cfg(not(target_arch = "x86_64"))]
@@ -204,7 +307,7 @@ impl Kept {
         unsafe {
             *self.cache.first.get_unchecked_mut(self.class) = *next_of(self.block.as_ptr());
         }
-        self.cache.left += cost_of(self.class);
+        self.cache.kept = self.cache.kept.wrapping_sub(cost_of(self.class));
     }
 
     /// It turned out not to be what it was: it and those behind it are lost.
@@ -237,7 +340,7 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
         if room >= bytes {
             // SAFETY: as above: it has the next one in its second word.
             *first = unsafe { *next_of(block.as_ptr()) };
-            cache.left += room + 8;
+            cache.kept = cache.kept.wrapping_sub(room + 8);
             return Some(block);
         }
     }
@@ -248,7 +351,7 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
 pub struct Shelf {
     cache: &'static mut Cache,
     class: usize,
-    left: usize,
+    until: usize,
 }
 
 /// A place for the small block of a chunk of `bytes` bytes, if there is room.
@@ -259,8 +362,12 @@ pub fn shelf(bytes: usize) -> Option<Shelf> {
         return None;
     }
     let cache = cache();
-    let left = cache.left.checked_sub(cost_of(class))?;
-    Some(Shelf { cache, class, left })
+    let until = cache.until.checked_sub(cost_of(class))?;
+    Some(Shelf {
+        cache,
+        class,
+        until,
+    })
 }
 
 impl Shelf {
@@ -271,7 +378,8 @@ impl Shelf {
     /// used any more.
     #[inline(always)]
     pub unsafe fn keep(self, block: *mut u8) {
-        self.cache.left = self.left;
+        self.cache.until = self.until;
+        self.cache.kept = self.cache.kept.wrapping_add(cost_of(self.class));
         // SAFETY: class is below CLASSES; the block has at least two words, and is
         // ours now.
         unsafe {
@@ -293,38 +401,48 @@ pub unsafe fn give(block: *mut u8, bytes: usize) {
     unsafe {
         match shelf(bytes) {
             Some(shelf) => shelf.keep(block),
-            None => give_slowly(block),
+            None => give_slowly(block, class_of(bytes)),
         }
     }
 }
 
-/// The same for a block that may be larger than its chunk needs, or for which
-/// there seems to be no room.
+/// The same for a block that may be larger than its chunk needs.
 ///
 /// # Safety
 /// As for [`give`].
+pub unsafe fn give_roomy(block: *mut u8) {
+    // It may serve for any class that it is large enough for.
+    // SAFETY: the caller's promise.
+    unsafe { give_slowly(block, (usable(block) - 8) / 16) };
+}
+
+/// # Safety
+/// As for [`give`]; the block is large enough for that class.
 #[inline(never)]
-pub unsafe fn give_slowly(block: *mut u8) {
+unsafe fn give_slowly(block: *mut u8, small_class: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        if !has_cache() && !open() || cache().left < cost_of(class_of(MIN_BLOCK)) {
+        if !has_cache() && !open() {
             return free(block);
         }
-        let room = usable(block);
-        // It may serve for any class that it is large enough for.
-        let (class, cost) = match (room - 8) / 16 {
-            class if class < SMALL => (class, cost_of(class)),
-            _ => (large_class_of(room), room + 8),
-        };
         let cache = cache();
-        match (cache.left.checked_sub(cost), cache.first.get_mut(class)) {
-            (Some(left), Some(first)) => {
-                cache.left = left;
-                *next_of(block) = *first;
-                *first = block;
-            }
-            _ => free(block),
+        if small_class >= SMALL {
+            let room = usable(block);
+            return cache.put_or_free(block, large_class_of(room), room + 8);
         }
+        let cost = cost_of(small_class);
+        if cache.until < cost {
+            match cache.direct.checked_sub(cost) {
+                Some(direct) => {
+                    cache.direct = direct;
+                    cache.from_malloc = cache.from_malloc.wrapping_sub(cost);
+                    return free(block);
+                }
+                None => cache.look(small_class),
+            }
+        }
+        cache.until = cache.until.saturating_sub(cost);
+        cache.put_or_free(block, small_class, cost);
     }
 }
 
@@ -344,10 +462,7 @@ pub unsafe fn usable(block: *mut u8) -> usize {
 /// Makes the cache of this thread; false if there is to be none.
 fn open() -> bool {
     let Some(bound) = bound() else { return false };
-    let made = record(Cache {
-        left: bound,
-        first: [null_mut(); CLASSES],
-    });
+    let made = record(Cache::empty(bound));
     let Some(cache) = made else { return false };
     // SAFETY: tools.c stores it for this thread, or says no.
     if unsafe { talloc_impl_cache_keep(cache.as_ptr()) } != 0 {
@@ -371,7 +486,7 @@ fn bound() -> Option<usize> {
             if is_watched() || !fill.is_null() {
                 0
             } else if text.is_null() {
-                DEFAULT_BOUND
+                FLOOR
             } else {
                 (libc::strtoul(text, null_mut(), 0) as usize).min(UNREAD - 1)
             }
@@ -393,7 +508,17 @@ unsafe extern "C" fn talloc_impl_cache_close(cache: *mut c_void) {
     };
     // SAFETY: made by `open`; the thread has no other way to it any more.
     unsafe {
-        for first in (*place.as_ptr()).first {
+        let Cache {
+            from_malloc,
+            kept,
+            told,
+            first,
+            ..
+        } = *place.as_ptr();
+        // What it leaves alive, others may free.
+        LIVE.0
+            .fetch_add(from_malloc.wrapping_sub(kept).wrapping_sub(told), Relaxed);
+        for first in first {
             let mut block = NonNull::new(first);
             // One that was written over leads nowhere: those behind it are lost.
             while let Some(b) = block.filter(|&b| is_as_left(b)) {
@@ -424,7 +549,12 @@ pub unsafe fn free(block: *mut u8) {
 
 /// A fresh block for a chunk of `bytes` bytes.
 pub fn malloc_for(bytes: usize) -> Option<NonNull<u8>> {
-    malloc(request(bytes))
+    let block = malloc(request(bytes))?;
+    let class = class_of(bytes);
+    if class < SMALL && (has_cache() || open()) {
+        cache().from_malloc = cache().from_malloc.wrapping_add(cost_of(class));
+    }
+    Some(block)
 }
 
 /// Gives the block of a chunk another size, perhaps elsewhere. `None` leaves it as it was.
@@ -432,8 +562,21 @@ pub fn malloc_for(bytes: usize) -> Option<NonNull<u8>> {
 /// # Safety
 /// `block` came from here; if it moves, the old one is not used any more.
 pub unsafe fn realloc(block: *mut u8, bytes: usize) -> Option<NonNull<u8>> {
+    let small_cost = |room: usize| match room.saturating_sub(8) / 16 {
+        class if class < SMALL => cost_of(class),
+        _ => 0,
+    };
     // SAFETY: the caller's promise.
-    NonNull::new(unsafe { libc::realloc(block.cast(), request(bytes)) }.cast())
+    let before = unsafe { usable(block) };
+    // SAFETY: as above.
+    let new = NonNull::new(unsafe { libc::realloc(block.cast(), request(bytes)) }.cast::<u8>())?;
+    if has_cache() {
+        // SAFETY: a block of malloc.
+        let after = unsafe { usable(new.as_ptr()) };
+        let by = small_cost(after).wrapping_sub(small_cost(before));
+        cache().from_malloc = cache().from_malloc.wrapping_add(by);
+    }
+    Some(new)
 }
 
 /// Memory for the length of one function; given back when dropped.
