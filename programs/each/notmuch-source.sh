@@ -26,7 +26,8 @@ drive() {
 		cd "$input/tree/test"
 		NOTMUCH_TEST_SERIALIZE=1 ./notmuch-test
 	) >log 2>&1 || [ $? -eq 1 ]
-	grep '^ *\(PASS\|FAIL\|BROKEN\|FIXED\|SKIP\) \|^T[0-9]*-' log >result/tests
+	# Where it was stopped in a debugger depends on time.
+	sed 's/detected [0-9]*>10/detected >10/' log | grep '^ *\(PASS\|FAIL\|BROKEN\|FIXED\|SKIP\) \|^T[0-9]*-' >result/tests
 	sed -n '/^Notmuch test suite complete/,$p' log >result/sum
 	[ "$(grep -c '^ *PASS ' result/tests)" -gt 1000 ]
 }
