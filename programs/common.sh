@@ -13,7 +13,7 @@
 #	normal()	a filter: takes out of results and stderr what differs
 #			between two runs on one library
 #	seconds		the longest a run may take
-#	cost		the part of the work for callgrind, in percent
+#	cost		the part of the work for callgrind, in percent; 0 for none
 #	ways		how else the library is taken, if not in all three
 #	watch		"loader", if its processes cannot be traced
 #	privileges	"mounts", "network": what drive is given a private one of

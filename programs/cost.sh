@@ -90,7 +90,7 @@ count() { # DIR
 }
 
 instructions() {
-	[ "$watch" = tracer ] || return
+	[ "$watch" = tracer ] && [ "$cost" -gt 0 ] || return
 	scale=$cost
 	# The work is smaller here, and so is the input.
 	load "$name" || return
@@ -149,6 +149,9 @@ wall() {
 	both "$work/path.median" "$work/original.median" wall
 }
 
+case $PROGRAMS in
+"$all_programs") PROGRAMS=$(echo $all_programs | sed 's/samples.*//') ;; # not what is built
+esac
 for name in $PROGRAMS; do
 	echo "$name"
 	for measure in $MEASURE; do

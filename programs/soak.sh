@@ -18,8 +18,8 @@ minutes=$2
 . "$(dirname "$0")/common.sh"
 begin "$1"
 failed=0
-slack=1024 # KB; an arena more or less
-few=16     # blocks; what a process was at when it had to end
+slack=1024 # KB; an arena more or less, and a twentieth of the peak
+few=16 # blocks; what a process was at when it had to end
 
 check() { # STATUS TEXT
 	if [ "$1" -eq 0 ]; then
@@ -88,7 +88,7 @@ for name in $PROGRAMS; do
 	[ -s "$work/$name/growth" ]
 	check $? "$name: sampled $(wc -l <"$work/$name/path/samples") times"
 	while read -r program theirs their_peak ours_grown our_peak; do
-		limit=$((theirs > 0 ? theirs + slack : slack))
+		limit=$(((theirs > 0 ? theirs : 0) + slack + their_peak / 20))
 		[ "$ours_grown" -le $limit ]
 		check $? "$name: $program grew by $ours_grown KB (original $theirs), its peak $our_peak KB (original $their_peak)"
 	done <"$work/$name/growth"
