@@ -550,41 +550,66 @@ impl Iterator for Subtree {
     }
 }
 
+/// A link of a chunk that is still to be followed.
+#[derive(Clone, Copy)]
+enum Link {
+    ToChild(Chunk),
+    ToNext(Chunk),
+}
+
 /// Shows `root` and all below it, without what is dying, to `f`, in no certain order:
 /// several chunks are on their way from memory at a time.
 pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
-    // Links that are to be followed, and what has them: a ring.
-    const ROOM: usize = 32;
-    let mut ring = [(root, true); ROOM];
-    let (mut done, mut known) = (0_usize, 1_usize);
+    // Links wait on a stack; a few on top of it are in a queue, and what they lead to
+    // has been asked for.
+    const STACK: usize = 256;
+    const QUEUE: usize = 8;
+    let mut stack = [Link::ToChild(root); STACK];
+    let mut queue = [Link::ToChild(root); QUEUE];
+    let (mut height, mut first, mut last) = (0_usize, 0_usize, 1_usize);
     f(root);
-    look_ahead(at!(root).child);
-    while done != known {
-        let (from, is_child) = ring[done % ROOM];
-        done += 1;
-        let to = if is_child {
-            follow!(from.child)
-        } else {
-            follow!(from.next)
+    while first != last {
+        let to = match queue[first % QUEUE] {
+            Link::ToChild(from) => follow!(from.child),
+            Link::ToNext(from) => follow!(from.next),
         };
-        let Some(c) = to else { continue };
-        // Under a loop the root is its own descendant.
-        if c != root && !c.has(DYING) {
-            if known - done > ROOM - 2 {
-                subtree(c).for_each(&mut f); // no room for its children
-            } else {
-                f(c);
-                if at!(c).child.is_some() {
-                    look_ahead(at!(c).child);
-                    ring[known % ROOM] = (c, true);
-                    known += 1;
+        first += 1;
+        if let Some(c) = to {
+            // Room for both links, or else what is below comes now; for one there is
+            // always room, since one has been taken.
+            let is_full = height + 2 > STACK;
+            if at!(c).next.is_some()
+                && let Some(place) = stack.get_mut(height)
+            {
+                *place = Link::ToNext(c);
+                height += 1;
+            }
+            // Under a loop the root is its own descendant.
+            if c != root && !c.has(DYING) {
+                if is_full {
+                    subtree(c).for_each(&mut f);
+                } else {
+                    f(c);
+                    if at!(c).child.is_some()
+                        && let Some(place) = stack.get_mut(height)
+                    {
+                        *place = Link::ToChild(c);
+                        height += 1;
+                    }
                 }
             }
         }
-        if at!(c).next.is_some() {
-            look_ahead(at!(c).next);
-            ring[known % ROOM] = (c, false);
-            known += 1;
+        while last - first < QUEUE
+            && let Some(below) = height.checked_sub(1)
+            && let Some(&link) = stack.get(below)
+        {
+            height = below;
+            look_ahead(match link {
+                Link::ToChild(from) => at!(from).child,
+                Link::ToNext(from) => at!(from).next,
+            });
+            queue[last % QUEUE] = link;
+            last += 1;
         }
     }
 }
