@@ -147,7 +147,7 @@ unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mu
 #[inline(always)]
 fn below_block(parent: Chunk) -> Option<(Links, memlimit::Nearest)> {
     let added = parent.added();
-    if added != 0 && added != key::flags(OWNER) {
+    if added != 0 && added != key::flags(ROOMY) && added != key::flags(OWNER) {
         return None;
     }
     let links = tree::first_below(parent, Among::Common)?;

@@ -168,7 +168,7 @@ fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
 
 /// A common chunk that has no destructor.
 fn is_unasked(c: Chunk) -> bool {
-    (c.is_just(0) || c.is_just(MEMBER)) && !c.has_hook()
+    (c.is_just(0) || c.is_just(MEMBER) || c.is_just(ROOMY)) && !c.has_hook()
 }
 
 /// The chunk that a walk came from to `c`; `None` after a fault.

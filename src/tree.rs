@@ -14,7 +14,7 @@
 //! itself) ends every walk.  The list under the null context is shared between
 //! threads: it changes only under the lock of `root`.
 
-use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, OWNER, POOL};
+use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, OWNER, POOL, ROOMY};
 use crate::{key, root};
 use core::ffi::CStr;
 
@@ -148,7 +148,7 @@ pub struct Exit {
 pub enum Among {
     /// A chunk without a flag: the shortest check.
     Plain,
-    /// That, or a pool, a member of one, or one with a limit.
+    /// That, or a pool, a member of one, one that grew, or one with a limit.
     Common,
 }
 
@@ -161,6 +161,7 @@ impl Among {
             || self == Among::Common
                 && (added == key::flags(MEMBER)
                     || added == key::flags(POOL)
+                    || added == key::flags(ROOMY)
                     || added == key::flags(OWNER))
     }
 }
