@@ -190,6 +190,8 @@ enum Step {
     Already,
     /// It is dying now; its children are next.
     Going,
+    /// It had none, and is gone.
+    Gone,
 }
 
 /// `talloc_free`: 0 when `c` is gone, -1 when it is not.
@@ -228,7 +230,7 @@ pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
 fn with_all_below(c: Chunk, location: *const c_char) -> c_int {
     match begin(c, None, location) {
         Step::Refused | Step::Dereferenced => -1,
-        Step::Already => 0,
+        Step::Already | Step::Gone => 0,
         Step::Going => {
             free_below(c, location);
             finish(c, location);
@@ -335,8 +337,8 @@ fn step_into(cur: Chunk, child: Chunk, location: *const c_char) -> bool {
     let heir = heir.filter(|&heir| Some(heir) != NULL_CONTEXT.get());
     let held = heir.map(Hold::on);
     let step = begin(child, Some(cur), location);
-    if step == Step::Going {
-        return true;
+    if step == Step::Going || step == Step::Gone {
+        return step == Step::Going;
     }
     // If a destructor moved it, it stays where it was put.
     if step != Step::Already && tree::parent(child) == Some(cur) {
@@ -380,6 +382,17 @@ fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
         }
         // References made meanwhile come too late.
         while reference::drop_newest(c, location) {}
+        if !c.is_hook_sound() {
+            return Step::Refused; // after a fault
+        }
+    }
+    if tree::any_child(c).is_none() {
+        // Nobody is asked any more: it need not be hidden first.
+        c.set_hook(null_mut());
+        if !alloc::release_quickly(c, c.added(), location) {
+            remove(c, location);
+        }
+        return Step::Gone;
     }
     tree::hide(c);
     c.set_hook(up.map_or(null_mut(), |up| up.start().cast()));
