@@ -221,7 +221,7 @@ fn with_care(c: Chunk, location: *const c_char) -> c_int {
 /// The same without regard to a second parent: a reference goes before `c` does.
 #[inline]
 pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
-    if plainly(c, location) {
+    if family(c, location) || plainly(c, location) {
         return 0;
     }
     with_all_below(c, location)
