@@ -484,7 +484,7 @@ impl Chunk {
             fault::corrupted(
                 self.name(),
                 field,
-                c"or the prev of what it leads to is wrong",
+                c"or the prev or parent of what it leads to is wrong",
             );
             fault::report(fault::UNKNOWN);
         } else {

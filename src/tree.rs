@@ -71,7 +71,7 @@ macro_rules! follow {
     };
     ($chunk:ident.next) => {
         follow($chunk, at!($chunk).next, c"next", |to| {
-            to.prev == Some($chunk)
+            to.prev == Some($chunk) && to.parent == at!($chunk).parent
         })
     };
     ($chunk:ident.child) => {
@@ -386,8 +386,10 @@ pub fn moving(c: Chunk, f: impl FnOnce() -> Option<Chunk>) -> Option<Chunk> {
         drop(lock);
         let mut child = at!(new).child;
         while let Some(ch) = child {
+            // The next one has the same parent still.
+            let next = follow!(ch.next);
             at!(ch).parent = Some(new);
-            child = follow!(ch.next);
+            child = next;
         }
     }
     Some(new)

@@ -25,6 +25,7 @@
 #define SAYS_REALLOC "talloc_realloc"
 #define SAYS_CHILDREN "talloc_free_children"
 #define SAYS_NEW "talloc_named_const|new child"
+#define SAYS_REPORT "talloc_report"
 
 /* Names of chunks that are not words of the above. */
 #define SAYS_NAME "VICTIM|OWNER|NEWER|OLDER|KID"
@@ -100,6 +101,13 @@ static void new_child_of_it(void)
 	talloc_named_const(s.victim, 10, "new");
 }
 
+static void report_on_the_owner(void)
+{
+	FILE *f = fopen("/dev/null", "w");
+
+	talloc_report_full(s.owner, f);
+}
+
 /* --- fields --- */
 
 #define AT(field) offsetof(struct header, field)
@@ -109,30 +117,35 @@ static const struct attack {
 	size_t offset;
 	const char *field, *call;
 	void (*run)(void);
+	/* whose it is, when it is not the victim's */
+	void **whose;
 } attacks[] = {
 	/* what the call uses, it has to look at */
-	{ "parent, free", AT(parent), SAYS_PARENT, SAYS_FREE, free_it },
-	{ "next, free", AT(next), SAYS_NEXT, SAYS_FREE, free_it },
-	{ "prev, free", AT(prev), SAYS_PREV, SAYS_FREE, free_it },
-	{ "child, free", AT(child), SAYS_CHILD, SAYS_FREE, free_it },
-	{ "destructor, free", AT(hook), SAYS_DESTRUCTOR, SAYS_FREE, free_it },
-	{ "magic, free of the owner", AT(tag), SAYS_MAGIC, SAYS_FREE, free_the_owner },
-	{ "next, free of the owner", AT(next), SAYS_NEXT, SAYS_FREE, free_the_owner },
-	{ "prev, free of the owner", AT(prev), SAYS_PREV, SAYS_FREE, free_the_owner },
-	{ "child, free of the owner", AT(child), SAYS_CHILD, SAYS_FREE, free_the_owner },
+	{ "parent, free", AT(parent), SAYS_PARENT, SAYS_FREE, free_it, NULL },
+	{ "next, free", AT(next), SAYS_NEXT, SAYS_FREE, free_it, NULL },
+	{ "prev, free", AT(prev), SAYS_PREV, SAYS_FREE, free_it, NULL },
+	{ "child, free", AT(child), SAYS_CHILD, SAYS_FREE, free_it, NULL },
+	{ "destructor, free", AT(hook), SAYS_DESTRUCTOR, SAYS_FREE, free_it, NULL },
+	{ "magic, free of the owner", AT(tag), SAYS_MAGIC, SAYS_FREE, free_the_owner, NULL },
+	{ "next, free of the owner", AT(next), SAYS_NEXT, SAYS_FREE, free_the_owner, NULL },
+	{ "prev, free of the owner", AT(prev), SAYS_PREV, SAYS_FREE, free_the_owner, NULL },
+	{ "child, free of the owner", AT(child), SAYS_CHILD, SAYS_FREE, free_the_owner, NULL },
 	{ "destructor, free of the owner", AT(hook), SAYS_DESTRUCTOR, SAYS_FREE,
-	  free_the_owner },
-	{ "child, free_children", AT(child), SAYS_CHILD, SAYS_CHILDREN, free_the_children },
-	{ "parent, steal", AT(parent), SAYS_PARENT, SAYS_STEAL, steal_it },
-	{ "next, steal", AT(next), SAYS_NEXT, SAYS_STEAL, steal_it },
-	{ "prev, steal", AT(prev), SAYS_PREV, SAYS_STEAL, steal_it },
-	{ "next, unlink", AT(next), SAYS_NEXT, SAYS_UNLINK, unlink_it },
-	{ "prev, unlink", AT(prev), SAYS_PREV, SAYS_UNLINK, unlink_it },
-	{ "next, realloc", AT(next), SAYS_NEXT, SAYS_REALLOC, resize_it },
-	{ "prev, realloc", AT(prev), SAYS_PREV, SAYS_REALLOC, resize_it },
-	{ "child, realloc", AT(child), SAYS_CHILD, SAYS_REALLOC, resize_it },
-	{ "child, new child", AT(child), SAYS_CHILD, SAYS_NEW, new_child_of_it },
-	{ "home, new child", AT(home), SAYS_HOME, SAYS_NEW, new_child_of_it },
+	  free_the_owner, NULL },
+	{ "child, free_children", AT(child), SAYS_CHILD, SAYS_CHILDREN, free_the_children, NULL },
+	{ "parent, steal", AT(parent), SAYS_PARENT, SAYS_STEAL, steal_it, NULL },
+	{ "next, steal", AT(next), SAYS_NEXT, SAYS_STEAL, steal_it, NULL },
+	{ "prev, steal", AT(prev), SAYS_PREV, SAYS_STEAL, steal_it, NULL },
+	{ "next, unlink", AT(next), SAYS_NEXT, SAYS_UNLINK, unlink_it, NULL },
+	{ "prev, unlink", AT(prev), SAYS_PREV, SAYS_UNLINK, unlink_it, NULL },
+	{ "next, realloc", AT(next), SAYS_NEXT, SAYS_REALLOC, resize_it, NULL },
+	{ "prev, realloc", AT(prev), SAYS_PREV, SAYS_REALLOC, resize_it, NULL },
+	{ "child, realloc", AT(child), SAYS_CHILD, SAYS_REALLOC, resize_it, NULL },
+	{ "child, new child", AT(child), SAYS_CHILD, SAYS_NEW, new_child_of_it, NULL },
+	{ "home, new child", AT(home), SAYS_HOME, SAYS_NEW, new_child_of_it, NULL },
+	/* the way up from the last child of all */
+	{ "parent of the oldest, report", AT(parent), SAYS_PARENT, SAYS_REPORT,
+	  report_on_the_owner, &s.older },
 };
 
 enum { ATTACKS = sizeof(attacks) / sizeof(attacks[0]) };
@@ -155,7 +168,8 @@ static void make_attack(void)
 
 	set_scene(place);
 	/* what is no pointer gets one, too */
-	memcpy((char *)header_of(s.victim) + attack->offset, &value, sizeof(value));
+	memcpy((char *)header_of(attack->whose != NULL ? *attack->whose : s.victim) +
+		       attack->offset, &value, sizeof(value));
 	if (logging)
 		talloc_set_log_fn(log_out);
 	attack->run();
