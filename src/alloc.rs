@@ -183,9 +183,7 @@ pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag
         flags,
         ..Plan::of(size)
     };
-    let c = planned(ctx, plan)?;
-    c.set_name(name);
-    Some(c)
+    planned_named(ctx, plan, name)
 }
 
 #[inline(never)]
@@ -210,7 +208,11 @@ pub fn named(ctx: Option<Chunk>, size: usize, name: *const c_char) -> Option<Chu
     if size >= MAX_SIZE {
         return None;
     }
-    let c = planned(ctx, Plan::of(size))?;
+    planned_named(ctx, Plan::of(size), name)
+}
+
+fn planned_named(ctx: Option<Chunk>, plan: Plan, name: *const c_char) -> Option<Chunk> {
+    let c = planned(ctx, plan)?;
     c.set_name(name);
     Some(c)
 }
@@ -246,7 +248,7 @@ fn block(bytes: usize) -> Option<NonNull<u8>> {
         }
         // Somebody wrote to it after the free.
         kept.forget();
-        fault::report(c"Bad talloc magic value - unknown value");
+        fault::report(fault::UNKNOWN);
     }
     heap::take_large(bytes).or_else(|| heap::malloc_for(bytes))
 }

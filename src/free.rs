@@ -18,19 +18,19 @@
 //! it back.  What else a function of ours needs after a call out it puts on
 //! [`Hold`].
 
-use crate::chunk::{Chunk, DYING, FREE, HANDLE, MEMBER, ORPHAN, POOL, REFERENCED, ROOMY, RUNNING};
+use crate::chunk::{
+    Chunk, DYING, FREE, Flag, HANDLE, MEMBER, ORPHAN, POOL, REFERENCED, ROOMY, RUNNING,
+};
 use crate::hold::Hold;
 use crate::root::{self, NULL_CONTEXT};
-use crate::{alloc, fault, memlimit, parent, reference, tree};
+use crate::{alloc, fault, key, memlimit, parent, reference, tree};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 
 /// Frees a chunk that has nothing to be asked and nothing below; false for others.
 #[inline]
 fn plainly(c: Chunk, location: *const c_char) -> bool {
-    let plain = !c.has(REFERENCED | HANDLE | DYING | RUNNING)
-        && !c.has_hook()
-        && tree::any_child(c).is_none();
+    let plain = !c.has(REFERENCED | HANDLE | DYING | RUNNING) && is_leaf(c);
     if plain {
         remove(c, location);
     }
@@ -44,18 +44,7 @@ pub fn plain(c: Chunk, location: *const c_char) -> c_int {
     if is_leaf(c) && alloc::release_straight(c, location) {
         return 0;
     }
-    less_plain(c, location)
-}
-
-#[inline(never)]
-fn less_plain(c: Chunk, location: *const c_char) -> c_int {
-    if !c.has_hook() {
-        leaves(c, None, location);
-        if is_leaf(c) && alloc::release_quickly(c, 0, location) {
-            return 0;
-        }
-    }
-    chunk(c, location)
+    less_plain::<0>(c, location)
 }
 
 /// The same for one that is just a member of a pool.
@@ -64,14 +53,20 @@ pub fn member(c: Chunk, location: *const c_char) -> c_int {
     if is_leaf(c) && alloc::release_member(c, location) {
         return 0;
     }
-    less_plain_member(c, location)
+    less_plain::<MEMBER>(c, location)
 }
 
+/// For either, which have just these flags: with leaves below, which go first.
 #[inline(never)]
-fn less_plain_member(c: Chunk, location: *const c_char) -> c_int {
+fn less_plain<const FLAGS: Flag>(c: Chunk, location: *const c_char) -> c_int {
     if !c.has_hook() {
         leaves(c, None, location);
-        if is_leaf(c) && alloc::release_member(c, location) {
+        let is_gone = is_leaf(c)
+            && match FLAGS {
+                MEMBER => alloc::release_member(c, location),
+                _ => alloc::release_quickly(c, key::flags(FLAGS), location),
+            };
+        if is_gone {
             return 0;
         }
     }

@@ -26,8 +26,8 @@
 //! | [`root`] | the null context, the autofree context, the lock |
 //! | [`chunk`] | the header: its offsets and flags; pointer <-> chunk |
 //! | [`fault`] | log and abort functions |
-//! | [`key`] | the secret of the process; tags made with it |
 //! | [`heap`] | malloc, realloc and free; the blocks a thread keeps |
+//! | [`key`] | the secret of the process; tags, seals and sums made with it |
 //!
 //! One owner for each invariant: only `tree` writes a link (the type of the
 //! links has private fields), only `chunk` knows a byte offset, only `heap` calls

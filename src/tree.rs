@@ -53,10 +53,10 @@ fn follow(
     c: Chunk,
     link: Option<Chunk>,
     field: &'static CStr,
-    leads_back: impl Fn(&Links) -> bool,
+    leads_back: impl Fn(Chunk) -> bool,
 ) -> Option<Chunk> {
     let to = link?;
-    if to.is_live() && leads_back(at!(to)) {
+    if to.is_live() && leads_back(to) {
         return link;
     }
     c.lost(field, to);
@@ -71,12 +71,12 @@ macro_rules! follow {
     };
     ($chunk:ident.next) => {
         follow($chunk, at!($chunk).next, c"next", |to| {
-            to.prev == Some($chunk) && to.parent == at!($chunk).parent
+            at!(to).prev == Some($chunk) && at!(to).parent == at!($chunk).parent
         })
     };
     ($chunk:ident.child) => {
         follow($chunk, at!($chunk).child, c"child", |to| {
-            to.parent == Some($chunk) && to.prev.is_none()
+            is_first_of($chunk, to)
         })
     };
 }

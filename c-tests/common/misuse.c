@@ -2,57 +2,14 @@
  * Mistakes that are no attacks: pointers that are not a chunk's, members of a pool
  * that is gone, and destructors that free what is being freed around them.
  */
-#include "../test.h"
-#include "../calls.h"
-
-#define UNKNOWN "Bad talloc magic value - unknown value"
-#define AFTER_FREE "Bad talloc magic value - access after free"
-#define FIRST_FREE "talloc: access after free error - first free may be at "
-
-static void log_out(const char *message)
-{
-	fputs(message, stderr);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), end_length = strlen(end);
-
-	return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
-static int expect(bool good, const char *what, const char *how)
-{
-	printf("%s - %s, %s\n", good ? "ok" : "not ok", what, how);
-	test_failures += !good;
-	return good;
-}
+#include "../misuse.h"
 
 /* --- pointers that are not a chunk's --- */
 
-static size_t which;
-static void *stranger;
-
-static void make_call(void)
-{
-	talloc_set_log_fn(log_out);
-	all_calls[which].call(stranger);
-	fputs("came back\n", stderr);
-}
-
-/* The reason comes last, whatever else is logged before it. */
 static void nobody_takes(void *ptr, const char *what)
 {
-	stranger = ptr;
-	for (which = 0; which < CALL_COUNT; which++) {
-		struct outcome *o = run_apart(make_call, true);
-
-		if (!expect(o->aborted && strcmp(o->reason, UNKNOWN) == 0 &&
-				    ends_with(o->out, UNKNOWN "\n"),
-			    what, all_calls[which].name))
-			fprintf(stderr, "%s, %s: status %#x, reason '%s', output: %s\n", what,
-				all_calls[which].name, (unsigned int)o->status, o->reason, o->out);
-	}
+	bad_pointer = ptr;
+	all_calls_end_with(UNKNOWN, UNKNOWN "\n", what);
 }
 
 static void interior_pointers(void)

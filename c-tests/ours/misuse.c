@@ -2,8 +2,6 @@
  * Mistakes that this library sees and the original does not, or not always: a use
  * after the free of a block that malloc had given, copies of chunks, overruns.
  */
-#include "../test.h"
-
 #define MORE_CALLS(X)                                                              \
 	X(pool_cache, talloc_pool_cache(bad, 100, 10))                             \
 	X(cache, talloc_cache(bad))                                                \
@@ -12,63 +10,12 @@
 	X(realloc_array_zero_under, _talloc_realloc_array_zero(bad, NULL, 1, 20, "name")) \
 	X(asprintf_addsep, talloc_asprintf_addsep((char **)&bad, ",", "%d", 1))
 #include "../attack/layout.h"
-#include "../calls.h"
+#include "../misuse.h"
 
 #include <signal.h>
 #include <stddef.h>
 
-#define UNKNOWN "Bad talloc magic value - unknown value"
-#define AFTER_FREE "Bad talloc magic value - access after free"
-#define FIRST_FREE "talloc: access after free error - first free may be at "
-
 enum { HEADER = sizeof(struct header) };
-
-static void log_out(const char *message)
-{
-	fputs(message, stderr);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), end_length = strlen(end);
-
-	return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
-static int expect(bool good, const char *what, const char *how)
-{
-	printf("%s - %s, %s\n", good ? "ok" : "not ok", what, how);
-	if (!good)
-		fprintf(stderr, "failed: %s, %s\n", what, how);
-	test_failures += !good;
-	return good;
-}
-
-/* --- every entry point refuses it --- */
-
-static size_t which;
-static void *bad_pointer;
-
-static void make_call(void)
-{
-	talloc_set_log_fn(log_out);
-	all_calls[which].call(bad_pointer);
-	fputs("came back\n", stderr);
-}
-
-/* The reason comes last, whatever else is logged before it. */
-static void all_calls_end_with(const char *reason, const char *logged, const char *what)
-{
-	for (which = 0; which < CALL_COUNT; which++) {
-		struct outcome *o = run_apart(make_call, true);
-
-		if (!expect(o->aborted && strcmp(o->reason, reason) == 0 &&
-				    ends_with(o->out, logged),
-			    what, all_calls[which].name))
-			fprintf(stderr, "  status %#x, reason '%s', output: %s\n",
-				(unsigned int)o->status, o->reason, o->out);
-	}
-}
 
 static void used_after_free(void *ptr, const char *what)
 {
