@@ -184,38 +184,48 @@ pub fn set(c: Chunk, max: usize) -> bool {
     account!(account).instead.set(home);
     set_above(account, nearest);
     LIMITS.store(true, Relaxed);
-    account!(account).used = rehome(c, nearest, made);
+    account!(account).used = rehome(c, nearest, made).into;
     c.set_home(account.as_ptr().cast());
     c.set(OWNER);
     true
 }
 
+/// What a subtree was to the account that it left, and is to the one it came to.
+#[derive(Default)]
+struct Moved {
+    out: usize,
+    into: usize,
+}
+
 /// Moves what `from` counts first in the subtree of `c` over to `to`; answers
 /// how many bytes that is, nested accounts included. Sums are left alone.  In a
 /// loop an account may lie below itself: there it has none above.
-fn rehome(c: Chunk, from: Nearest, to: Nearest) -> usize {
-    let mut bytes = 0;
+fn rehome(c: Chunk, from: Nearest, to: Nearest) -> Moved {
+    let mut moved = Moved::default();
     let mut walk = tree::whole_subtree(c);
     while let Some(x) = walk.next() {
         if let Some(a) = own(x) {
-            let looped = up(to).any(|above| above == a);
-            set_above(a, to.filter(|_| !looped));
+            let used = account!(a).used;
             // Nor is `from` a part of itself.
-            bytes += if looped || from == Some(a) {
-                0
-            } else {
-                account!(a).used
-            };
+            if above(a) == from && from != Some(a) {
+                moved.out += used;
+            }
+            let looped = up(to).any(|above| above == a);
+            if !looped {
+                moved.into += used;
+            }
+            set_above(a, to.filter(|_| !looped));
             walk.skip_children();
             continue;
         }
-        bytes += weight(x);
+        moved.out += weight(x);
+        moved.into += weight(x);
         if !x.has(MEMBER) {
             debug_assert!(at_home(x) == from);
             x.set_home(as_home(to));
         }
     }
-    bytes
+    moved
 }
 
 /// Has there ever been a limit?
@@ -242,9 +252,9 @@ fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
     if from == to {
         return;
     }
-    let bytes = rehome(c, from, to);
-    uncharge(from, bytes);
-    add(to, bytes);
+    let moved = rehome(c, from, to);
+    uncharge(from, moved.out);
+    add(to, moved.into);
 }
 
 /// The account that `c` is to belong to below `new`.

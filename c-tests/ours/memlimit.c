@@ -456,6 +456,34 @@ static void references(void)
 
 /* ---- the limited chunk itself ---- */
 
+/*
+ * A destructor makes a loop of what is dying above it: what comes into the loop leaves
+ * the limit outside, and so does a limit that is in it.
+ */
+static void *around, *inside;
+
+static int into_the_loop(void *p)
+{
+	(void)p;
+	talloc_steal(inside, around);
+	return 0;
+}
+
+static void a_loop_of_the_dying(void)
+{
+	void *outer = limited(NULL, 100000), *inner, *last;
+
+	around = NEW(outer, "around");
+	inner = limited(around, 50000);
+	NEW(around, "newer"); /* so that inner has no parent while it dies */
+	inside = talloc_named_const(inner, 500, "inside");
+	last = NEW(inner, "last");
+	talloc_set_destructor(last, into_the_loop);
+	CHECK_INT(talloc_free(inner), 0);
+	CHECK_INT(account(outer), HEADER);
+	CHECK_INT(talloc_free(outer), 0);
+}
+
 static void the_limited_chunk_moves(void)
 {
 	void *block, *c = limited(NULL, 100000);
@@ -619,6 +647,7 @@ int main(void)
 	RUN(a_child_that_stays);
 	RUN(destructors_that_move);
 	RUN(references);
+	RUN(a_loop_of_the_dying);
 	RUN(the_limited_chunk_moves);
 	RUN(many_limits);
 	RUN(random_walk);
