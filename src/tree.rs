@@ -17,6 +17,7 @@
 use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, OWNER, POOL, ROOMY};
 use crate::{key, root};
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 /// The part of a header that belongs to this file.
 #[repr(C)]
@@ -560,22 +561,40 @@ enum Link {
     ToNext(Chunk),
 }
 
+impl Link {
+    #[inline(always)]
+    fn to(self) -> Option<Chunk> {
+        match self {
+            Link::ToChild(from) => at!(from).child,
+            Link::ToNext(from) => at!(from).next,
+        }
+    }
+
+    #[inline(always)]
+    fn follow(self) -> Option<Chunk> {
+        match self {
+            Link::ToChild(from) => follow!(from.child),
+            Link::ToNext(from) => follow!(from.next),
+        }
+    }
+}
+
 /// Shows `root` and all below it, without what is dying, to `f`, in no certain order:
 /// several chunks are on their way from memory at a time.
 pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
+    f(root);
+    if at!(root).child.is_none() {
+        return;
+    }
     // Links wait on a stack; a few on top of it are in a queue, and what they lead to
     // has been asked for.
     const STACK: usize = 256;
     const QUEUE: usize = 8;
-    let mut stack = [Link::ToChild(root); STACK];
+    let mut stack = [const { MaybeUninit::<Link>::uninit() }; STACK];
     let mut queue = [Link::ToChild(root); QUEUE];
     let (mut height, mut first, mut last) = (0_usize, 0_usize, 1_usize);
-    f(root);
     while first != last {
-        let to = match queue[first % QUEUE] {
-            Link::ToChild(from) => follow!(from.child),
-            Link::ToNext(from) => follow!(from.next),
-        };
+        let to = queue[first % QUEUE].follow();
         first += 1;
         if let Some(c) = to {
             // Room for both links, or else what is below comes now; for one there is
@@ -584,7 +603,7 @@ pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
             if at!(c).next.is_some()
                 && let Some(place) = stack.get_mut(height)
             {
-                *place = Link::ToNext(c);
+                place.write(Link::ToNext(c));
                 height += 1;
             }
             // Under a loop the root is its own descendant.
@@ -596,7 +615,7 @@ pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
                     if at!(c).child.is_some()
                         && let Some(place) = stack.get_mut(height)
                     {
-                        *place = Link::ToChild(c);
+                        place.write(Link::ToChild(c));
                         height += 1;
                     }
                 }
@@ -604,13 +623,12 @@ pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
         }
         while last - first < QUEUE
             && let Some(below) = height.checked_sub(1)
-            && let Some(&link) = stack.get(below)
+            && let Some(place) = stack.get(below)
         {
             height = below;
-            look_ahead(match link {
-                Link::ToChild(from) => at!(from).child,
-                Link::ToNext(from) => at!(from).next,
-            });
+            // SAFETY: what is below the height has been written.
+            let link = unsafe { place.assume_init() };
+            look_ahead(link.to());
             queue[last % QUEUE] = link;
             last += 1;
         }
