@@ -490,6 +490,25 @@ static void notice_loop(const void *ctx, const void *ptr)
 	}
 }
 
+static bool in_loop(const struct rec *c)
+{
+	const void *ptr = c->ptr;
+
+	for (int n = 0; ptr != NULL; n++) {
+		if (n > 4 * RECS)
+			return true;
+		ptr = talloc_parent(ptr);
+	}
+	return false;
+}
+
+/* The same for one that comes of who inherits what, and may be gone at the next look. */
+static void notice_loops(void)
+{
+	for (struct rec *c = recs; c < recs + RECS && !looped; c++)
+		looped = c->live && in_loop(c);
+}
+
 static void free_one(struct rec *c)
 {
 	size_t refs = talloc_reference_count(c->ptr);
@@ -758,6 +777,7 @@ static int destroy(void *ptr, bool other_one)
 		c->running = true;
 		depth++;
 		n = act(c, plan, c->arg);
+		notice_loops();
 		depth--;
 		MUST(c->live && c->number == number);
 		c->running = false;
@@ -804,6 +824,7 @@ static void on_log(const char *line)
 	if (plan != PLAIN && depth < 5) {
 		depth++;
 		act(NULL, plan, log_arg);
+		notice_loops();
 		depth--;
 	}
 }
@@ -873,18 +894,6 @@ static struct walk walk_from(const void *ptr, bool mark)
 	MUST(talloc_total_size(ptr) == w.bytes);
 	MUST(talloc_total_blocks(ptr) == w.blocks);
 	return w;
-}
-
-static bool in_loop(const struct rec *c)
-{
-	const void *ptr = c->ptr;
-
-	for (int n = 0; ptr != NULL; n++) {
-		if (n > 4 * RECS)
-			return true;
-		ptr = talloc_parent(ptr);
-	}
-	return false;
 }
 
 static char report_text[1 << 16];
