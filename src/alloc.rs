@@ -98,16 +98,28 @@ fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
 unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
         let parent = Chunk::before(ctx);
-        if let Some(arena) = arena::of_parent(parent)
-            && let Some(links) = tree::first_below(parent, Among::Common)
-            && let Some((place, home)) = arena.carve_quickly(size)
-        {
-            // SAFETY: room for that size; and there is a parent.
-            return unsafe { below(parent, place, size, name, MEMBER, home, links) }.user();
+        if let Some(c) = in_room(arena::of_plain_parent(parent), parent, size, name, 0) {
+            return c.user();
         }
     }
     // SAFETY: the caller's promise.
     unsafe { new_block(ctx, size, name) }
+}
+
+/// A chunk in the pool that `parent` is or lies in, if there is room.
+#[inline(always)]
+fn in_room(
+    room: Option<arena::Room>,
+    parent: Chunk,
+    size: usize,
+    name: *const c_char,
+    flags: Flag,
+) -> Option<Chunk> {
+    let room = room?;
+    let links = tree::first_below(parent, Among::Common)?;
+    let (place, home) = room.carve_quickly(size)?;
+    // SAFETY: room for that size; and there is a parent.
+    Some(unsafe { below(parent, place, size, name, MEMBER | flags, home, links) })
 }
 
 /// As straight, but a fresh block.
@@ -128,7 +140,7 @@ fn new_fresh(parent: Chunk, size: usize, name: *const c_char) -> *mut c_void {
     unsafe { new_block(parent.user(), size, name) }
 }
 
-/// Nearly as straight: a parent under a limit, or a large block.
+/// Nearly as straight: a parent under a limit, a full pool, or a large block.
 #[inline(never)]
 unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
@@ -139,19 +151,55 @@ unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mu
         }
     }
     // SAFETY: the caller's promise.
+    unsafe { new_in_any_pool(ctx, size, name) }
+}
+
+/// The same for a parent in a pool that has other flags, too, or no room.
+#[inline(never)]
+unsafe fn new_in_any_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if !ctx.is_null() && size < MAX_SIZE {
+        let parent = Chunk::before(ctx);
+        if let Some(new) = in_pool_or_block(parent, size, name, 0) {
+            return user_of(new);
+        }
+    }
+    // SAFETY: the caller's promise.
     unsafe { new_with_care(ctx, size, name) }
 }
 
-/// The links of a new child of a parent that is a block, perhaps with a limit of its
-/// own, and not the null context; and the account of that child.
+/// The links of a new child of a common parent that is a block, and no pool; and the
+/// account of that child.
 #[inline(always)]
 fn below_block(parent: Chunk) -> Option<(Links, memlimit::Nearest)> {
-    let added = parent.added();
-    if added != 0 && added != key::flags(ROOMY) && added != key::flags(OWNER) {
+    if parent.added() != 0 && parent.live_flags()? & (POOL | MEMBER | SPECIAL) != 0 {
         return None;
     }
     let links = tree::first_below(parent, Among::Common)?;
     Some((links, memlimit::of_block(parent)?))
+}
+
+/// A chunk below a common parent in a pool: there, or if that is full, a block. `None`
+/// is for slower ways.
+#[inline(always)]
+fn in_pool_or_block(
+    parent: Chunk,
+    size: usize,
+    name: *const c_char,
+    flags: Flag,
+) -> Option<Option<Chunk>> {
+    let room = arena::of_parent(parent)?;
+    let is_full = room.is_full_for(size);
+    if !is_full {
+        return in_room(Some(room), parent, size, name, flags).map(Some);
+    }
+    let account = match parent.has(MEMBER) {
+        false => memlimit::of_block(parent)?,
+        true if memlimit::any() => return None,
+        true => None,
+    };
+    let links = tree::first_below(parent, Among::Common)?;
+    // SAFETY: there is a parent, and these are the links below it.
+    Some(unsafe { block_below(parent, account, size, name, flags, links) })
 }
 
 /// # Safety
@@ -173,11 +221,14 @@ unsafe fn block_below(
 
 /// A chunk of our own, with these flags.
 pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag) -> Option<Chunk> {
-    if let Some(parent) = ctx
-        && let Some((links, account)) = below_block(parent)
-    {
-        // SAFETY: there is a parent, and these are the links below it.
-        return unsafe { block_below(parent, account, size, name, flags, links) };
+    if let Some(parent) = ctx {
+        if let Some((links, account)) = below_block(parent) {
+            // SAFETY: there is a parent, and these are the links below it.
+            return unsafe { block_below(parent, account, size, name, flags, links) };
+        }
+        if let Some(new) = in_pool_or_block(parent, size, name, flags) {
+            return new;
+        }
     }
     let plan = Plan {
         flags,
@@ -263,7 +314,7 @@ pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
         Some(p) => {
             if let Some((place, home)) = arena::carve(p, plan.front, plan.size + plan.behind) {
                 // SAFETY: carve gave a place of that many bytes.
-                return Some(unsafe { in_room(parent, place, plan, home) });
+                return Some(unsafe { in_place(parent, place, plan, home) });
             }
             memlimit::account_of(p)
         }
@@ -321,7 +372,7 @@ unsafe fn emplace(block: NonNull<u8>, plan: Plan, flags: Flag, home: *mut c_void
 ///
 /// # Safety
 /// `place` has `plan.bytes()` bytes, taken for this chunk; `home` is the arena.
-pub unsafe fn in_room(
+pub unsafe fn in_place(
     parent: Option<Chunk>,
     place: NonNull<u8>,
     plan: Plan,
@@ -555,19 +606,26 @@ pub fn release_member(c: Chunk, location: *const c_char) -> bool {
     true
 }
 
-/// The same for one or the other, or one that grew. `added` is what its flags add to
-/// its tag.
+/// The same for any, common or not, but not if its list is shared between threads.
+/// `added` is what its flags add to its tag.
 #[inline(always)]
 pub fn release_quickly(c: Chunk, added: u32, location: *const c_char) -> bool {
-    if fills() {
-        return false;
-    }
-    let (Some(back), Some(exit)) = (way_back(c, added, None), tree::exit(c, Among::Common)) else {
+    let Some(exit) = tree::exit(c, Among::Common) else {
         return false;
     };
     exit.take();
-    hand_back(c, back, location);
+    match way_back(c, added, None) {
+        Some(back) if !fills() => hand_back(c, back, location),
+        _ => leave(c, location),
+    }
     true
+}
+
+/// A chunk that is out of its list leaves all else, and goes.
+pub fn leave(c: Chunk, location: *const c_char) {
+    root::gone(c);
+    memlimit::close(c);
+    release(c, location);
 }
 
 /// The same for one that is just a handle.
@@ -598,7 +656,14 @@ pub fn release_from_list(c: Chunk, last: &mut arena::Last, location: *const c_ch
         return true;
     }
     let Some(back) = way_back(c, added, *last) else {
-        return false;
+        // Nobody is to be called now, as a fault would do.
+        let is_safe = (added == key::flags(POOL) || added == key::any_flags(POOL | MEMBER))
+            && arena::is_sound(c)
+            && (c.has(MEMBER) || memlimit::of_block(c).is_some());
+        if is_safe {
+            leave(c, location);
+        }
+        return is_safe;
     };
     if let Back::Pool(back) = back {
         *last = Some(back);

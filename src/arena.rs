@@ -15,7 +15,7 @@
 //! A pool or cache may itself lie in a pool; then its block goes back there.
 
 use crate::bitmap;
-use crate::chunk::{ALIGN, Chunk, FREE, HEADER, HELD, MEMBER, POOL, round};
+use crate::chunk::{ALIGN, Chunk, FREE, Flag, HEADER, HELD, MEMBER, POOL, SPECIAL, round};
 use crate::{fault, heap, key, root, tools, tree};
 use core::ffi::{CStr, c_void};
 use core::ptr::{NonNull, null_mut};
@@ -342,27 +342,49 @@ fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     Some((place, book.as_home()))
 }
 
-/// The arena below a parent that is just a pool, or just a member of one.
+/// The arena below a common parent that is a pool or lies in one, as we left it.
 #[inline(always)]
 pub fn of_parent(parent: Chunk) -> Option<Room> {
+    let book = match parent.live_flags()? & (POOL | MEMBER | SPECIAL) {
+        POOL | POOL_MEMBER => Book::of_pool(parent),
+        MEMBER => Book::at(parent.arena()),
+        _ => None,
+    };
+    book.map(Room)
+}
+
+/// The same, but for a parent that is nothing else.
+#[inline(always)]
+pub fn of_plain_parent(parent: Chunk) -> Option<Room> {
     let added = parent.added();
-    if added == key::flags(MEMBER) {
-        Book::of_just_member(parent).map(Room)
-    } else if added == key::flags(POOL) {
-        Book::of_pool(parent).map(Room)
+    let book = if added == key::flags(MEMBER) {
+        Book::of_just_member(parent)
+    } else if added == key::flags(POOL) || added == key::flags(POOL_MEMBER) {
+        Book::of_pool(parent)
     } else {
         None
-    }
+    };
+    book.map(Room)
 }
+
+const POOL_MEMBER: Flag = POOL | MEMBER;
 
 /// What [`of_parent`] found.
 pub struct Room(Book);
 
 impl Room {
+    /// Is it too full for a chunk of `size` bytes, when no tool is watching?
+    pub fn is_full_for(&self, size: usize) -> bool {
+        let arena = book!(self.0);
+        !tools::may_watch()
+            && (self.0.kind() == Kind::Cache
+                || arena.end.addr() - arena.next.addr() < round(HEADER + size))
+    }
+
     /// Room for a header and `size` bytes, with what the `home` of the chunk is to be,
     /// when no tool is watching.
     #[inline(always)]
-    pub fn carve_quickly(self, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
+    pub fn carve_quickly(&self, size: usize) -> Option<(NonNull<u8>, *mut c_void)> {
         if tools::may_watch() {
             return None;
         }
@@ -524,6 +546,13 @@ pub fn vacate(c: Chunk) -> Option<Chunk> {
         c = book.chunk();
     }
     Some(c)
+}
+
+/// Are the records as we left them that [`vacate`] looks at first, for a chunk without an
+/// account?
+pub fn is_sound(c: Chunk) -> bool {
+    (!c.has(POOL) || Book::of_pool(c).is_some())
+        && (!c.has(MEMBER) || Book::of_just_member(c).is_some())
 }
 
 /// The way back into a pool or cache.

@@ -39,7 +39,7 @@ pub fn pool_cache(ctx: Option<Chunk>, size: usize, objsize: usize) -> Option<Chu
 pub fn object(cache: Chunk) -> Option<Chunk> {
     let (place, size, home) = arena::take_slot(cache)?;
     // SAFETY: a slot for that size, taken for this chunk.
-    Some(unsafe { alloc::in_room(Some(cache), place, Plan::of(size), home) })
+    Some(unsafe { alloc::in_place(Some(cache), place, Plan::of(size), home) })
 }
 
 /// The straight way: a cache without another flag, and the slot given back last.

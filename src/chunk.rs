@@ -42,7 +42,7 @@ pub const DYING: Flag = 1 << 24;
 /// Dying, and was not the newest child: has no parent any more for callers.
 pub const ORPHAN: Flag = 1 << 22;
 /// An `Arena` lies right before this header.
-pub const POOL: Flag = 1 << 23;
+pub const POOL: Flag = key::POOL;
 /// Its destructor is running.
 pub const RUNNING: Flag = 1 << 25;
 /// A reference: the user memory is a `reference::Handle`.
@@ -295,6 +295,12 @@ impl Chunk {
         added == 0
             || added == key::flags(MEMBER)
             || key::check(added).is_some_and(|flags| flags & FREE == 0)
+    }
+
+    /// The flags of a live chunk; `None` if the header is none.
+    #[inline(always)]
+    pub fn live_flags(self) -> Option<Flag> {
+        key::check(self.added()).filter(|flags| flags & FREE == 0)
     }
 
     /// Is it a live chunk with these flags and no others? Most have none, pool

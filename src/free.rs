@@ -19,18 +19,18 @@
 //! [`Hold`].
 
 use crate::chunk::{
-    Chunk, DYING, FREE, Flag, HANDLE, MEMBER, ORPHAN, POOL, REFERENCED, ROOMY, RUNNING,
+    Chunk, DYING, FREE, Flag, HANDLE, MEMBER, ORPHAN, REFERENCED, RUNNING, SPECIAL,
 };
 use crate::hold::Hold;
 use crate::root::{self, NULL_CONTEXT};
-use crate::{alloc, fault, key, memlimit, parent, reference, tree};
+use crate::{alloc, fault, key, parent, reference, tree};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 
 /// Frees a chunk that has nothing to be asked and nothing below; false for others.
 #[inline]
 fn plainly(c: Chunk, location: *const c_char) -> bool {
-    let plain = !c.has(REFERENCED | HANDLE | DYING | RUNNING) && is_leaf(c);
+    let plain = is_unasked(c) && tree::any_child(c).is_none();
     if plain {
         remove(c, location);
     }
@@ -79,17 +79,18 @@ fn is_leaf(c: Chunk) -> bool {
     !c.has_hook() && tree::any_child(c).is_none()
 }
 
-/// Frees a chunk that is just a block, or a member of a pool, and its leaves,
-/// as long as there is nothing to ask.  Perhaps some are gone even if it is false.
+/// The same, and first its leaves, as long as there is nothing to ask.  Perhaps some are
+/// gone even if it is false.
 fn family(c: Chunk, location: *const c_char) -> bool {
-    let is_common = [0, MEMBER, ROOMY, POOL]
-        .into_iter()
-        .any(|flags| c.is_just(flags));
-    if !is_common || c.has_hook() {
+    if !is_unasked(c) {
         return false;
     }
     leaves(c, None, location);
-    tree::any_child(c).is_none() && alloc::release_quickly(c, c.added(), location)
+    let is_leaf = tree::any_child(c).is_none();
+    if is_leaf {
+        remove(c, location);
+    }
+    is_leaf
 }
 
 /// The newest children of `p`, as long as there is nothing to ask of them and nothing
@@ -142,7 +143,9 @@ fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
                 cur = child;
                 break;
             }
-            Some(child) if is_unasked(child) && tree::is_first_of(cur, child) => {
+            Some(child)
+                if child.is_live() && is_unasked(child) && tree::is_first_of(cur, child) =>
+            {
                 child.set_hook(cur.start().cast());
                 cur = child;
                 done = None;
@@ -161,9 +164,10 @@ fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
     cur
 }
 
-/// A common chunk that has no destructor.
+/// Has a live chunk neither a destructor nor references, and is it on nobody's way?
+#[inline]
 fn is_unasked(c: Chunk) -> bool {
-    (c.is_just(0) || c.is_just(MEMBER) || c.is_just(ROOMY)) && !c.has_hook()
+    !c.has(REFERENCED | HANDLE | DYING | RUNNING | SPECIAL) && !c.has_hook()
 }
 
 /// The chunk that a walk came from to `c`; `None` after a fault.
@@ -193,14 +197,6 @@ enum Step {
 #[inline(never)]
 pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
     fault::in_call(c"talloc_free");
-    if family(c, location) {
-        return 0;
-    }
-    with_care(c, location)
-}
-
-#[inline(never)]
-fn with_care(c: Chunk, location: *const c_char) -> c_int {
     if !c.has(REFERENCED) {
         return unreferenced(c, location);
     }
@@ -216,7 +212,7 @@ fn with_care(c: Chunk, location: *const c_char) -> c_int {
 /// The same without regard to a second parent: a reference goes before `c` does.
 #[inline]
 pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
-    if family(c, location) || plainly(c, location) {
+    if family(c, location) {
         return 0;
     }
     with_all_below(c, location)
@@ -384,9 +380,7 @@ fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
     if tree::any_child(c).is_none() {
         // Nobody is asked any more: it need not be hidden first.
         c.set_hook(null_mut());
-        if !alloc::release_quickly(c, c.added(), location) {
-            remove(c, location);
-        }
+        remove(c, location);
         return Step::Gone;
     }
     tree::hide(c);
@@ -404,20 +398,19 @@ fn finish(c: Chunk, location: *const c_char) {
     // As it was before it began to die.
     c.clear(DYING | ORPHAN);
     c.set_hook(null_mut());
-    if !family(c, location) {
-        remove(c, location);
-    }
+    remove(c, location);
 }
 
 /// Out of the list and the accounts; the memory goes back.
 #[inline]
 fn remove(c: Chunk, location: *const c_char) {
-    if !tree::is_intact(c) {
-        c.set(DYING); // out of sight; its memory is lost
+    if alloc::release_quickly(c, c.added(), location) {
         return;
     }
-    root::gone(c);
-    tree::unlink(c);
-    memlimit::close(c);
-    alloc::release(c, location);
+    if tree::is_intact(c) {
+        tree::unlink(c);
+        alloc::leave(c, location);
+    } else {
+        c.set(DYING); // out of sight; its memory is lost
+    }
 }

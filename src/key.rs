@@ -31,6 +31,11 @@ pub const MEMBER: u32 = 1 << 21;
 
 const FREE_MEMBER: u32 = FREE | MEMBER;
 
+/// The flag of a pool.
+pub const POOL: u32 = 1 << 23;
+
+const POOL_MEMBER: u32 = POOL | MEMBER;
+
 const MIX_SHIFT: u32 = u64::BITS - MARK_BITS.count_ones();
 
 /// What the factor is before the first chunk: then no tag is anybody's.
@@ -47,6 +52,8 @@ struct Keys {
     free: u32,
     member: u32,
     free_member: u32,
+    pool: u32,
+    pool_member: u32,
     /// For `talloc_test_get_magic`.
     public: u32,
 }
@@ -64,6 +71,8 @@ static KEYS: Place = Place(UnsafeCell::new(Keys {
     free: FREE,
     member: MEMBER,
     free_member: FREE_MEMBER,
+    pool: POOL,
+    pool_member: POOL_MEMBER,
     public: 0,
 }));
 
@@ -99,6 +108,8 @@ pub fn flags(flags: u32) -> u32 {
         FREE => key!(free),
         MEMBER => key!(member),
         FREE_MEMBER => key!(free_member),
+        POOL => key!(pool),
+        POOL_MEMBER => key!(pool_member),
         _ => any_flags(flags),
     }
 }
@@ -221,6 +232,8 @@ fn make() {
         free: add(FREE),
         member: add(MEMBER),
         free_member: add(FREE_MEMBER),
+        pool: add(POOL),
+        pool_member: add(POOL_MEMBER),
         // One way from the secret.
         public: ((first ^ second >> 7 ^ third >> 29).wrapping_mul(NOT_YET) >> 32) as u32 | 1,
     };

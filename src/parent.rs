@@ -7,6 +7,9 @@ use crate::{memlimit, root};
 /// Makes `c` the newest child of `new`, or of the null context.  A dying chunk
 /// stays where it is.
 pub fn change(new: Option<Chunk>, c: Chunk) {
+    if c.has(DYING) {
+        return;
+    }
     if let Some(new) = new
         && Among::Common.is_sound(new)
         && Among::Common.is_sound(c)
@@ -15,7 +18,7 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
         return;
     }
     let new = root::or_null_context(new);
-    if c.has(DYING) || new == Some(c) {
+    if new == Some(c) {
         return;
     }
     if new == tree::parent(c) && tree::is_newest(c) || !tree::is_intact(c) {
@@ -27,8 +30,7 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
 }
 
 /// The same where it is a matter of a few links: between chunks that are `among` these,
-/// none of them the null context, in a process without a limit.  Else false, and
-/// nothing is done.
+/// `c` not dying, in a process without a limit.  Else false, and nothing is done.
 #[inline(always)]
 pub fn change_quickly(new: Chunk, c: Chunk, among: Among) -> bool {
     !memlimit::any() && tree::move_quickly(c, new, among)

@@ -10,7 +10,7 @@ use crate::alloc;
 use crate::chunk::{Chunk, DYING, Destructor, FREE, HANDLE, REFERENCED};
 use crate::hold::Hold;
 use crate::key::Sealed;
-use crate::{fault, memlimit, parent, tree};
+use crate::{fault, parent, tree};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
@@ -170,8 +170,7 @@ pub fn drop_handle(h: Chunk, location: *const c_char) {
     }
     if tree::is_intact(h) {
         tree::unlink(h);
-        memlimit::close(h);
-        alloc::release(h, location);
+        alloc::leave(h, location);
     } else {
         h.set(DYING); // out of sight; its memory is lost
     }

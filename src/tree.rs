@@ -14,7 +14,7 @@
 //! itself) ends every walk.  The list under the null context is shared between
 //! threads: it changes only under the lock of `root`.
 
-use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, OWNER, POOL, ROOMY};
+use crate::chunk::{Chunk, DYING, MEMBER, ORPHAN, POOL, SPECIAL};
 use crate::{key, root};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -149,7 +149,7 @@ pub struct Exit {
 pub enum Among {
     /// A chunk without a flag: the shortest check.
     Plain,
-    /// That, or a pool, a member of one, one that grew, or one with a limit.
+    /// Any but the null context and the autofree context.
     Common,
 }
 
@@ -162,8 +162,7 @@ impl Among {
             || self == Among::Common
                 && (added == key::flags(MEMBER)
                     || added == key::flags(POOL)
-                    || added == key::flags(ROOMY)
-                    || added == key::flags(OWNER))
+                    || c.live_flags().is_some_and(|flags| flags & SPECIAL == 0))
     }
 }
 
@@ -327,8 +326,8 @@ pub fn is_intact(c: Chunk) -> bool {
     field.is_none()
 }
 
-/// Makes `c` the newest child of `new`, both of them common chunks, if that takes
-/// nothing but mending a few links; else false, and nothing is done.
+/// Makes `c` the newest child of `new`, both of them common chunks, `c` not dying, if
+/// that takes nothing but mending a few links; else false, and nothing is done.
 #[inline(always)]
 pub fn move_quickly(c: Chunk, new: Chunk, among: Among) -> bool {
     if c == new {
