@@ -147,7 +147,7 @@ unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mu
         let parent = Chunk::before(ctx);
         if let Some((links, account)) = below_block(parent) {
             // SAFETY: there is a parent, and these are the links below it.
-            return user_of(unsafe { block_below(parent, account, size, name, 0, links) });
+            return user_of(unsafe { block_below(parent, account, Plan::of(size), name, links) });
         }
     }
     // SAFETY: the caller's promise.
@@ -198,8 +198,12 @@ fn in_pool_or_block(
         true => None,
     };
     let links = tree::first_below(parent, Among::Common)?;
+    let plan = Plan {
+        flags,
+        ..Plan::of(size)
+    };
     // SAFETY: there is a parent, and these are the links below it.
-    Some(unsafe { block_below(parent, account, size, name, flags, links) })
+    Some(unsafe { block_below(parent, account, plan, name, links) })
 }
 
 /// # Safety
@@ -208,32 +212,36 @@ fn in_pool_or_block(
 unsafe fn block_below(
     parent: Chunk,
     account: memlimit::Nearest,
-    size: usize,
+    plan: Plan,
     name: *const c_char,
-    flags: Flag,
     links: Links,
 ) -> Option<Chunk> {
-    let block = charged(account, HEADER + size, block)?;
+    let block = charged(account, plan.bytes(), block)?;
     let home = memlimit::as_home(account);
-    // SAFETY: a block for that size; and there is a parent.
-    Some(unsafe { below(parent, block, size, name, flags, home, links) })
+    // SAFETY: a block for that plan; and there is a parent.
+    unsafe {
+        let place = block.add(plan.front);
+        Some(below(
+            parent, place, plan.size, name, plan.flags, home, links,
+        ))
+    }
 }
 
 /// A chunk of our own, with these flags.
 pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag) -> Option<Chunk> {
+    let plan = Plan {
+        flags,
+        ..Plan::of(size)
+    };
     if let Some(parent) = ctx {
         if let Some((links, account)) = below_block(parent) {
             // SAFETY: there is a parent, and these are the links below it.
-            return unsafe { block_below(parent, account, size, name, flags, links) };
+            return unsafe { block_below(parent, account, plan, name, links) };
         }
         if let Some(new) = in_pool_or_block(parent, size, name, flags) {
             return new;
         }
     }
-    let plan = Plan {
-        flags,
-        ..Plan::of(size)
-    };
     planned_named(ctx, plan, name)
 }
 
@@ -326,8 +334,7 @@ pub fn planned(ctx: Option<Chunk>, plan: Plan) -> Option<Chunk> {
 
 #[inline]
 fn from_malloc(plan: Plan, account: memlimit::Nearest) -> Option<Chunk> {
-    let find = if plan.front == 0 { block } else { heap::malloc };
-    let block = charged(account, plan.bytes(), find)?;
+    let block = charged(account, plan.bytes(), block)?;
     // SAFETY: malloc's blocks are aligned to 16, and this one is large enough.
     Some(unsafe { emplace(block, plan, 0, memlimit::as_home(account)) })
 }
@@ -661,6 +668,8 @@ pub fn release_from_list(c: Chunk, last: &mut arena::Last, location: *const c_ch
             && arena::is_sound(c)
             && (c.has(MEMBER) || memlimit::of_block(c).is_some());
         if is_safe {
+            // Its record goes, and may be the one that is remembered.
+            *last = None;
             leave(c, location);
         }
         return is_safe;
@@ -749,8 +758,14 @@ pub fn give_back(c: Chunk) {
         }
     } else if let Some(pool) = arena::vacate(c) {
         // A pool's block goes when nothing lies in it any more.
+        let front = arena::front(pool);
+        let bytes = front + arena::extent(pool);
         // SAFETY: a malloc'd block, and nothing in it is alive.
-        unsafe { heap::free(pool.start().sub(arena::front(pool))) };
+        unsafe {
+            let block = pool.start().sub(front);
+            Chunk::at(block).set_just(FREE); // the stamp on blocks that are kept
+            heap::give(block, bytes);
+        }
     }
 }
 

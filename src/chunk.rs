@@ -132,6 +132,14 @@ impl Instead {
     }
 }
 
+/// What [`Chunk::set_for_a_while`] found.
+pub struct Meanwhile {
+    before: u32,
+    tag: u32,
+    size: usize,
+    hook: u64,
+}
+
 /// A header, never to be confused with the user's pointer behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -359,6 +367,32 @@ impl Chunk {
     #[inline]
     pub fn clear(self, flags: Flag) {
         self.change_flags(|before| before & !flags);
+    }
+
+    /// Sets a flag, and answers how it was before and is now.
+    #[inline]
+    pub fn set_for_a_while(self, flag: Flag) -> Meanwhile {
+        let (before, hook) = (self.tag(), self.hook_word().0);
+        self.set(flag);
+        Meanwhile {
+            before,
+            tag: self.tag(),
+            size: self.size(),
+            hook,
+        }
+    }
+
+    /// Clears that flag again. Are flags, size and hook otherwise just as they were?
+    #[inline]
+    pub fn clear_again(self, flag: Flag, was: Meanwhile) -> bool {
+        let is_same =
+            self.tag() == was.tag && self.size() == was.size && self.hook_word().0 == was.hook;
+        if is_same {
+            self.tag_place().store(was.before, Relaxed);
+        } else {
+            self.clear(flag);
+        }
+        is_same
     }
 
     /// Only the thread that owns the chunk writes its tag.

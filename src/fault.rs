@@ -145,14 +145,30 @@ pub fn corrupted(name: *const c_char, field: &CStr, how: &CStr) {
 
 unsafe extern "C" {
     fn talloc_impl_call() -> *const c_char;
+    #[cfg(not(target_arch = "x86_64"))]
     fn talloc_impl_in_call(name: *const c_char);
 }
 
 /// The call that this thread is in from now on, for such a line.
-#[inline]
+#[inline(always)]
 pub fn in_call(name: &'static CStr) {
+    // SAFETY: writes a thread-local variable of tools.c, which is of the
+    // initial-exec model: its offset from the thread's base is in the GOT.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        core::arch::asm!(
+            "mov {0}, qword ptr [rip + talloc_impl_call_now@GOTTPOFF]",
+            "mov qword ptr fs:[{0}], {1}",
+            out(reg) _,
+            in(reg) name.as_ptr(),
+            options(nostack, preserves_flags),
+        );
+    }
     // SAFETY: it only stores the pointer.
-    unsafe { talloc_impl_in_call(name.as_ptr()) };
+    #[cfg(not(target_arch = "x86_64"))]
+    unsafe {
+        talloc_impl_in_call(name.as_ptr())
+    };
 }
 
 /// What the contract says of every pointer behind which there is no chunk.

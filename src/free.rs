@@ -81,6 +81,7 @@ fn is_leaf(c: Chunk) -> bool {
 
 /// The same, and first its leaves, as long as there is nothing to ask.  Perhaps some are
 /// gone even if it is false.
+#[inline(never)]
 fn family(c: Chunk, location: *const c_char) -> bool {
     if !is_unasked(c) {
         return false;
@@ -212,12 +213,13 @@ pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
 /// The same without regard to a second parent: a reference goes before `c` does.
 #[inline]
 pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
-    if family(c, location) {
+    if !c.has_hook() && family(c, location) {
         return 0;
     }
     with_all_below(c, location)
 }
 
+#[inline(never)]
 fn with_all_below(c: Chunk, location: *const c_char) -> c_int {
     match begin(c, None, location) {
         Step::Refused | Step::Dereferenced => -1,
@@ -296,7 +298,9 @@ fn free_below(top: Chunk, location: *const c_char) {
         if cur.has(FREE) {
             return; // only a held `top`: a destructor has freed it
         }
-        cur = unasked_below(cur, location);
+        if tree::any_child(cur).is_some_and(|child| !child.has_hook()) {
+            cur = unasked_below(cur, location);
+        }
         if let Some(child) = tree::next_to_free(cur) {
             if plainly(child, location) {
                 continue;
@@ -363,18 +367,20 @@ fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
         };
     }
     if let Some(destructor) = reference::destructor(c) {
-        c.set(RUNNING);
+        let was = c.set_for_a_while(RUNNING);
         // SAFETY: set by the caller for this chunk. While it runs, the chunk
         // cannot go or move.
         let refuses = unsafe { destructor(c.user()) } == -1;
-        c.clear(RUNNING);
+        let is_same = c.clear_again(RUNNING, was);
         if refuses {
             return Step::Refused;
         }
-        // References made meanwhile come too late.
-        while reference::drop_newest(c, location) {}
-        if !c.is_hook_sound() {
-            return Step::Refused; // after a fault
+        if !is_same {
+            // References made meanwhile come too late.
+            while reference::drop_newest(c, location) {}
+            if !c.is_hook_sound() {
+                return Step::Refused; // after a fault
+            }
         }
     }
     if tree::any_child(c).is_none() {

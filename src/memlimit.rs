@@ -276,7 +276,7 @@ fn account_below(new: Chunk, c: Chunk) -> Nearest {
 /// its own account ends.
 #[inline]
 pub fn close(c: Chunk) {
-    if c.has(MEMBER | OWNER) || !c.home().is_null() {
+    if c.has(OWNER) || !c.has(MEMBER) && !c.home().is_null() {
         close_limited(c);
     }
 }

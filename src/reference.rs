@@ -106,8 +106,10 @@ pub fn destructor(c: Chunk) -> Option<Destructor> {
 /// Sets or clears it. A dying chunk is past it: nothing happens.
 pub fn set_destructor(c: Chunk, f: Option<Destructor>) {
     let f = f.map_or(null_mut(), |f| f as *mut c_void);
-    if let Some(h) = newest(c) {
-        handle!(h).destructor.put(f);
+    if c.has(REFERENCED) {
+        if let Some(h) = newest(c) {
+            handle!(h).destructor.put(f);
+        }
     } else if !c.has(DYING) && c.is_hook_sound() {
         c.set_hook(f);
     }

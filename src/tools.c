@@ -173,16 +173,17 @@ const char *talloc_impl_call(void);
 void talloc_impl_in_call(const char *name);
 
 /* What a thread is doing, for a message. */
-__attribute__((tls_model("initial-exec"))) static __thread const char *call;
+__attribute__((visibility("hidden"), tls_model("initial-exec")))
+__thread const char *talloc_impl_call_now;
 
 const char *talloc_impl_call(void)
 {
-	return call != NULL ? call : "an earlier call";
+	return talloc_impl_call_now != NULL ? talloc_impl_call_now : "an earlier call";
 }
 
 void talloc_impl_in_call(const char *name)
 {
-	call = name;
+	talloc_impl_call_now = name;
 }
 
 /* ---- for key.rs ------------------------------------------------------------ */
