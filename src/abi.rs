@@ -48,12 +48,10 @@ macro_rules! context {
 
 /// `count` elements of `size` bytes, unless that is refused.
 fn array_size(size: usize, count: c_uint) -> Option<usize> {
+    // count >= MAX_SIZE / size is refused; neither of them is large.
     let count = count as usize;
-    match size {
-        0 => Some(0),
-        _ if count >= MAX_SIZE / size => None,
-        _ => Some(size * count),
-    }
+    let fits = size == 0 || size <= MAX_SIZE && size * (count + 1) <= MAX_SIZE;
+    fits.then(|| size * count)
 }
 
 /// Writes zeros over the user memory from `from` on.
@@ -850,11 +848,15 @@ pub unsafe extern "C" fn _talloc_realloc(
             c.set_name(name);
             c.user()
         }
-        None => {
-            fault::in_call(c"talloc_realloc");
-            user_of(alloc::resize(chunk!(ptr, null_mut()), size, name))
-        }
+        // SAFETY: as above.
+        None => unsafe { realloc_with_care(ptr, size, name) },
     }
+}
+
+#[inline(never)]
+unsafe fn realloc_with_care(ptr: *mut c_void, size: usize, name: *const c_char) -> *mut c_void {
+    fault::in_call(c"talloc_realloc");
+    user_of(alloc::resize(chunk!(ptr, null_mut()), size, name))
 }
 
 /// talloc_realloc_size() as a function, for those who want a pointer to one.

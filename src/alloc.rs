@@ -407,22 +407,29 @@ pub unsafe fn grow_straight(user: *mut c_void, size: impl FnOnce(usize) -> usize
         return None;
     }
     let c = Chunk::before(user);
-    if !c.is_just(ROOMY) || !c.home().is_null() {
+    if !c.is_just(ROOMY) || !c.home().is_null() || c.has_hook() {
         return None;
     }
     let size = size(c.size());
     if size <= c.size() || size >= MAX_SIZE || !fits(c, size) {
         return None;
     }
-    c.set_size(size);
+    c.set_size_without_hook(size);
     Some(c)
 }
 
-/// Is its block large enough for so many user bytes?
-#[inline]
+/// Is the block of a chunk that is `ROOMY` large enough for so many user bytes?
+#[inline(always)]
 fn fits(c: Chunk, size: usize) -> bool {
-    // SAFETY: the block of a chunk that has one of its own.
-    HEADER + size <= unsafe { heap::usable(c.start()) }
+    HEADER + size <= roomy(HEADER + c.size())
+}
+
+/// How large the block of a chunk is that grew and takes so many bytes: what grows once
+/// often grows again.  There are eight steps to each power of two.
+#[inline(always)]
+fn roomy(bytes: usize) -> usize {
+    let below_step = ((1_usize << bytes.ilog2()) - 1) >> 3;
+    (bytes + below_step) & !below_step
 }
 
 /// Gives `c` the size `size`.  A chunk that grew or moved also gets the name
@@ -438,6 +445,9 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     if size == old {
         return Some(c);
     }
+    if !c.is_hook_sound() {
+        return None; // nor is the size
+    }
     let (new, renamed) = if c.has(MEMBER) {
         match arena::resize(c, size) {
             Some((new, place)) => (new, place == arena::Place::New),
@@ -446,7 +456,7 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     } else if size < old && old - size < KEPT {
         let account = memlimit::account_of(c);
         memlimit::uncharge(account, old - size);
-        c.set(ROOMY);
+        keep_block(c, size);
         (c, account.is_some())
     } else {
         (reallocate(c, size)?, true)
@@ -471,7 +481,7 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
         // It may not move, and realloc cannot promise that: a smaller size
         // keeps the block.
         (size < old).then(|| {
-            c.set(ROOMY);
+            keep_block(c, size);
             c
         })
     } else if c.has(HELD) {
@@ -479,14 +489,15 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     } else {
         tree::moving(c, || {
             let bytes = HEADER + size;
-            let room = if size > old { roomy(bytes) } else { bytes };
+            let is_roomy = size > old && !heap::is_watched();
+            let room = if is_roomy { roomy(bytes) } else { bytes };
             // SAFETY: a malloc'd block without a front (not a POOL), owned by
             // this chunk; `moving` mends the links to it.
             let block = unsafe { heap::realloc(c.start(), room) }?;
             // SAFETY: realloc copied the header.
             let new = unsafe { Chunk::moved_to(block, c) };
             new.clear(ROOMY);
-            if room > bytes {
+            if is_roomy {
                 new.set(ROOMY);
             }
             Some(new)
@@ -502,12 +513,18 @@ fn reallocate(c: Chunk, size: usize) -> Option<Chunk> {
     Some(new)
 }
 
-/// What to ask for when a block grows: what grows once often grows again.
-fn roomy(bytes: usize) -> usize {
-    if heap::is_watched() {
-        bytes
+/// A chunk that gets `size`, which is less, keeps its block.
+fn keep_block(c: Chunk, size: usize) {
+    if c.has(ROOMY) {
+        return; // still
+    }
+    // SAFETY: the block of a chunk that has one of its own.
+    let room = unsafe { heap::room(c.start()) };
+    if room >= roomy(HEADER + size) {
+        c.set(ROOMY);
+        heap::counts_as(HEADER + c.size(), room);
     } else {
-        bytes + bytes / 8
+        heap::counts_as(HEADER + c.size(), HEADER + size);
     }
 }
 

@@ -55,8 +55,8 @@ pub const OWNER: Flag = 1 << 28;
 pub const HELD: Flag = 1 << 29;
 /// The null context or the autofree context: `root` has a pointer to it.
 pub const SPECIAL: Flag = 1 << 30;
-/// Its block is larger than its size says: it shrank, or may grow in place.
-pub const ROOMY: Flag = 1 << 31;
+/// It grew, and its block has the room that `alloc::roomy` says.
+pub const ROOMY: Flag = key::ROOMY;
 
 const _: () = assert!((FREE | MEMBER | ROOMY) & MARK_BITS == 0);
 
@@ -433,6 +433,14 @@ impl Chunk {
         // SAFETY: a Chunk's header is there (module docs).
         unsafe { (*self.header()).size = size as u32 };
         self.set_hook(hook.unwrap_or(null_mut()));
+    }
+
+    /// The same for a chunk with nothing on the hook.
+    #[inline(always)]
+    pub fn set_size_without_hook(self, size: usize) {
+        // SAFETY: a Chunk's header is there (module docs).
+        unsafe { (*self.header()).size = size as u32 };
+        self.hook_word().0 = key::blank(self.address(), size);
     }
 
     /// The name pointer as stored; NULL for none.

@@ -67,6 +67,11 @@ const fn class_of(bytes: usize) -> usize {
     (bytes + 7) / 16
 }
 
+/// The class that a block of so many bytes is large enough for.
+const fn class_in(room: usize) -> usize {
+    room.saturating_sub(8) / 16
+}
+
 const fn bytes_of(class: usize) -> usize {
     16 * class + 8
 }
@@ -82,9 +87,19 @@ fn large_class_of(bytes: usize) -> usize {
     SMALL + power * LARGE_STEPS + step
 }
 
-/// What a block takes, with what malloc adds to it.
+/// Bytes that each block of a large class is smaller than.
+const fn end_of_large(class: usize) -> usize {
+    let (power, step) = ((class - SMALL) / LARGE_STEPS, (class - SMALL) % LARGE_STEPS);
+    ((LARGE_STEPS + step + 1) * (FIRST_LARGE / LARGE_STEPS)) << power
+}
+
+/// What a block takes, with what malloc adds to it; a large one no more than that.
 const fn cost_of(class: usize) -> usize {
-    bytes_of(class) + 8
+    if class < SMALL {
+        bytes_of(class) + 8
+    } else {
+        end_of_large(class)
+    }
 }
 
 /// What to ask malloc for, so that the block fits its class.
@@ -171,7 +186,8 @@ impl Cache {
     ///
     /// # Safety
     /// As for [`give`]; the block is large enough for the class.
-    unsafe fn put_or_free(&mut self, block: *mut u8, class: usize, cost: usize) {
+    unsafe fn put_or_free(&mut self, block: *mut u8, class: usize) {
+        let cost = cost_of(class);
         // SAFETY: the caller's promise; it has at least two words.
         unsafe {
             match self.first.get_mut(class) {
@@ -340,7 +356,7 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
         if room >= bytes {
             // SAFETY: as above: it has the next one in its second word.
             *first = unsafe { *next_of(block.as_ptr()) };
-            cache.kept = cache.kept.wrapping_sub(room + 8);
+            cache.kept = cache.kept.wrapping_sub(cost_of(class));
             return Some(block);
         }
     }
@@ -401,7 +417,7 @@ pub unsafe fn give(block: *mut u8, bytes: usize) {
     unsafe {
         match shelf(bytes) {
             Some(shelf) => shelf.keep(block),
-            None => give_slowly(block, class_of(bytes)),
+            None => give_slowly(block, bytes),
         }
     }
 }
@@ -413,22 +429,22 @@ pub unsafe fn give(block: *mut u8, bytes: usize) {
 pub unsafe fn give_roomy(block: *mut u8) {
     // It may serve for any class that it is large enough for.
     // SAFETY: the caller's promise.
-    unsafe { give_slowly(block, (usable(block) - 8) / 16) };
+    unsafe { give_slowly(block, room(block)) };
 }
 
 /// # Safety
-/// As for [`give`]; the block is large enough for that class.
+/// As for [`give`].
 #[inline(never)]
-unsafe fn give_slowly(block: *mut u8, small_class: usize) {
+unsafe fn give_slowly(block: *mut u8, bytes: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         if !has_cache() && !open() {
             return free(block);
         }
         let cache = cache();
+        let small_class = class_of(bytes);
         if small_class >= SMALL {
-            let room = usable(block);
-            return cache.put_or_free(block, large_class_of(room), room + 8);
+            return cache.put_or_free(block, large_class_of(bytes));
         }
         let cost = cost_of(small_class);
         if cache.until < cost {
@@ -442,7 +458,7 @@ unsafe fn give_slowly(block: *mut u8, small_class: usize) {
             }
         }
         cache.until = cache.until.saturating_sub(cost);
-        cache.put_or_free(block, small_class, cost);
+        cache.put_or_free(block, small_class);
     }
 }
 
@@ -450,11 +466,24 @@ fn has_cache() -> bool {
     cache_now() != &raw mut talloc_impl_no_cache
 }
 
+/// The largest chunk that a block has room for, in bytes as for [`give`].
+///
+/// # Safety
+/// It came from malloc.
+pub unsafe fn room(block: *mut u8) -> usize {
+    // SAFETY: the caller's promise.
+    let room = unsafe { usable(block) };
+    match class_in(room) {
+        class if class < SMALL => bytes_of(class),
+        _ => room,
+    }
+}
+
 /// Bytes that can be used of a block.
 ///
 /// # Safety
 /// It came from malloc.
-pub unsafe fn usable(block: *mut u8) -> usize {
+unsafe fn usable(block: *mut u8) -> usize {
     // SAFETY: the caller's promise.
     unsafe { libc::malloc_usable_size(block.cast()) }
 }
@@ -557,15 +586,24 @@ pub fn malloc_for(bytes: usize) -> Option<NonNull<u8>> {
     Some(block)
 }
 
+/// What a block adds to what is alive in small ones.
+fn small_cost(class: usize) -> usize {
+    if class < SMALL { cost_of(class) } else { 0 }
+}
+
+/// A block that was one for `before` bytes is given back as one for `after`.
+pub fn counts_as(before: usize, after: usize) {
+    if has_cache() {
+        let by = small_cost(class_of(after)).wrapping_sub(small_cost(class_of(before)));
+        cache().from_malloc = cache().from_malloc.wrapping_add(by);
+    }
+}
+
 /// Gives the block of a chunk another size, perhaps elsewhere. `None` leaves it as it was.
 ///
 /// # Safety
 /// `block` came from here; if it moves, the old one is not used any more.
 pub unsafe fn realloc(block: *mut u8, bytes: usize) -> Option<NonNull<u8>> {
-    let small_cost = |room: usize| match room.saturating_sub(8) / 16 {
-        class if class < SMALL => cost_of(class),
-        _ => 0,
-    };
     // SAFETY: the caller's promise.
     let before = unsafe { usable(block) };
     // SAFETY: as above.
@@ -573,7 +611,7 @@ pub unsafe fn realloc(block: *mut u8, bytes: usize) -> Option<NonNull<u8>> {
     if has_cache() {
         // SAFETY: a block of malloc.
         let after = unsafe { usable(new.as_ptr()) };
-        let by = small_cost(after).wrapping_sub(small_cost(before));
+        let by = small_cost(class_in(after)).wrapping_sub(small_cost(class_in(before)));
         cache().from_malloc = cache().from_malloc.wrapping_add(by);
     }
     Some(new)

@@ -36,6 +36,9 @@ pub const POOL: u32 = 1 << 23;
 
 const POOL_MEMBER: u32 = POOL | MEMBER;
 
+/// The flag of what grew.
+pub const ROOMY: u32 = 1 << 31;
+
 const MIX_SHIFT: u32 = u64::BITS - MARK_BITS.count_ones();
 
 /// What the factor is before the first chunk: then no tag is anybody's.
@@ -54,6 +57,7 @@ struct Keys {
     free_member: u32,
     pool: u32,
     pool_member: u32,
+    roomy: u32,
     /// For `talloc_test_get_magic`.
     public: u32,
 }
@@ -73,6 +77,7 @@ static KEYS: Place = Place(UnsafeCell::new(Keys {
     free_member: FREE_MEMBER,
     pool: POOL,
     pool_member: POOL_MEMBER,
+    roomy: ROOMY,
     public: 0,
 }));
 
@@ -110,6 +115,7 @@ pub fn flags(flags: u32) -> u32 {
         FREE_MEMBER => key!(free_member),
         POOL => key!(pool),
         POOL_MEMBER => key!(pool_member),
+        ROOMY => key!(roomy),
         _ => any_flags(flags),
     }
 }
@@ -234,6 +240,7 @@ fn make() {
         free_member: add(FREE_MEMBER),
         pool: add(POOL),
         pool_member: add(POOL_MEMBER),
+        roomy: add(ROOMY),
         // One way from the secret.
         public: ((first ^ second >> 7 ^ third >> 29).wrapping_mul(NOT_YET) >> 32) as u32 | 1,
     };

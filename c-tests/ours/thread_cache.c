@@ -44,19 +44,37 @@ static void keeps_no_more_than_its_bound(void)
 	CHECK(in_use() - before <= BOUND);
 }
 
-/* A chunk that shrank in place has a larger block than it seems. */
-static void knows_how_large_blocks_are(void)
+/* A chunk that shrank in place, at once or bit by bit, has a larger block than it seems. */
+static void *shrink_and_free(void *step)
 {
 	void *top = talloc_new(NULL), *p[4000];
 	long before = in_use();
+	size_t size;
 	int i;
 
 	for (i = 0; i < 4000; i++)
 		p[i] = talloc_size(top, 1000);
-	for (i = 0; i < 4000; i++)
-		p[i] = talloc_realloc_size(top, p[i], 10);
+	for (size = 1000; size > 10;) {
+		size = size - 10 > *(size_t *)step ? size - *(size_t *)step : 10;
+		for (i = 0; i < 4000; i++)
+			p[i] = talloc_realloc_size(top, p[i], size);
+	}
 	talloc_free(top);
 	CHECK(in_use() - before <= BOUND);
+	return NULL;
+}
+
+static void knows_how_large_blocks_are(void)
+{
+	static size_t steps[] = { 990, 700, 101, 17 };
+	pthread_t thread;
+	size_t i;
+
+	/* Each in a thread of its own, which keeps nothing yet. */
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		CHECK_INT(pthread_create(&thread, NULL, shrink_and_free, &steps[i]), 0);
+		CHECK_INT(pthread_join(thread, NULL), 0);
+	}
 }
 
 static void gives_back_when_the_thread_ends(void)
@@ -155,6 +173,28 @@ static void sees_a_use_after_the_free(void)
 	CHECK(strstr(o->out, "first free may be at here\n") != NULL);
 }
 
+/* The block of a pool is kept as any other, and seen as freed. */
+static void keeps_pools(void)
+{
+	static const size_t rooms[] = { 100, 900, 20000 };
+	struct outcome *o;
+	char *again;
+	size_t i;
+
+	for (i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+		gone = talloc_pool(NULL, rooms[i]);
+		CHECK(talloc_size(gone, 10) != NULL);
+		talloc_free(gone);
+		o = run_apart(double_free, true);
+		CHECK(o->aborted);
+		CHECK_STR(o->reason, "Bad talloc magic value - access after free");
+		again = talloc_pool(NULL, rooms[i]);
+		CHECK(again == gone);
+		CHECK(talloc_size(again, 10) != NULL);
+		CHECK_INT(talloc_free(again), 0);
+	}
+}
+
 static void survives_a_fork(void)
 {
 	pid_t pid;
@@ -187,6 +227,7 @@ int main(int argc, char **argv)
 			keeps_nothing();
 		return 0;
 	}
+	RUN(keeps_pools); /* as long as there is room */
 	RUN(keeps_no_more_than_its_bound);
 	RUN(knows_how_large_blocks_are);
 	RUN(gives_back_when_the_thread_ends);
