@@ -260,6 +260,9 @@ pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
 
 /// `talloc_free_children`: all children but the one that holds the name of `c`.
 pub fn children(c: Chunk, location: *const c_char) {
+    if tree::any_child(c).is_none() {
+        return;
+    }
     let held = Hold::on(c);
     let name = name_child(c);
     if let Some(name) = name {

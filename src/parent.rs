@@ -1,6 +1,6 @@
 //! A chunk gets another parent: link and accounts together.
 
-use crate::chunk::{Chunk, DYING};
+use crate::chunk::{Chunk, DYING, SPECIAL};
 use crate::tree::{self, Among};
 use crate::{memlimit, root};
 
@@ -11,8 +11,8 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
         return;
     }
     if let Some(new) = new
-        && Among::Common.is_sound(new)
-        && Among::Common.is_sound(c)
+        && !new.has(SPECIAL)
+        && !c.has(SPECIAL)
         && change_quickly(new, c, Among::Common)
     {
         return;
