@@ -428,7 +428,7 @@ fn fits(c: Chunk, size: usize) -> bool {
 /// often grows again.  There are eight steps to each power of two.
 #[inline(always)]
 fn roomy(bytes: usize) -> usize {
-    let below_step = ((1_usize << bytes.ilog2()) - 1) >> 3;
+    let below_step = ((1_usize << (usize::BITS - 1 - bytes.leading_zeros())) - 1) >> 3;
     (bytes + below_step) & !below_step
 }
 
