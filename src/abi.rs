@@ -332,6 +332,17 @@ pub unsafe extern "C" fn talloc_get_name(ptr: *const c_void) -> *const c_char {
 /// @return      ptr if the names are the same text, else NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_check_name(ptr: *const c_void, name: *const c_char) -> *mut c_void {
+    // SAFETY: the module's rule.
+    unsafe {
+        if name::is_surely(ptr, name) {
+            return ptr.cast_mut();
+        }
+        if_named(ptr, name)
+    }
+}
+
+#[inline(never)]
+unsafe fn if_named(ptr: *const c_void, name: *const c_char) -> *mut c_void {
     if ptr.is_null() {
         return null_mut();
     }
@@ -429,6 +440,21 @@ pub unsafe extern "C" fn _talloc_memdup(
 /// @return          ptr; NULL if the names differ and the abort function returns
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_get_type_abort(
+    ptr: *const c_void,
+    name: *const c_char,
+    location: *const c_char,
+) -> *mut c_void {
+    // SAFETY: the module's rule.
+    unsafe {
+        if name::is_surely(ptr, name) {
+            return ptr.cast_mut();
+        }
+        type_or_abort(ptr, name, location)
+    }
+}
+
+#[inline(never)]
+unsafe fn type_or_abort(
     ptr: *const c_void,
     name: *const c_char,
     location: *const c_char,

@@ -98,8 +98,12 @@ fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
 unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
         let parent = Chunk::before(ctx);
-        if let Some(c) = in_room(arena::of_plain_parent(parent), parent, size, name, 0) {
-            return c.user();
+        if let Some(room) = arena::of_plain_parent(parent) {
+            return match in_room(room, parent, size, name, 0) {
+                Some(c) => c.user(),
+                // SAFETY: the caller's promise.
+                None => unsafe { new_in_any_pool(ctx, size, name) },
+            };
         }
     }
     // SAFETY: the caller's promise.
@@ -109,13 +113,12 @@ unsafe fn new_in_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *
 /// A chunk in the pool that `parent` is or lies in, if there is room.
 #[inline(always)]
 fn in_room(
-    room: Option<arena::Room>,
+    room: arena::Room,
     parent: Chunk,
     size: usize,
     name: *const c_char,
     flags: Flag,
 ) -> Option<Chunk> {
-    let room = room?;
     let links = tree::first_below(parent, Among::Common)?;
     let (place, home) = room.carve_quickly(size)?;
     // SAFETY: room for that size; and there is a parent.
@@ -140,7 +143,7 @@ fn new_fresh(parent: Chunk, size: usize, name: *const c_char) -> *mut c_void {
     unsafe { new_block(parent.user(), size, name) }
 }
 
-/// Nearly as straight: a parent under a limit, a full pool, or a large block.
+/// Nearly as straight: a parent under a limit, or a large block.
 #[inline(never)]
 unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
@@ -154,7 +157,7 @@ unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mu
     unsafe { new_in_any_pool(ctx, size, name) }
 }
 
-/// The same for a parent in a pool that has other flags, too, or no room.
+/// The same for a pool without room, or a parent in a pool that has other flags, too.
 #[inline(never)]
 unsafe fn new_in_any_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
@@ -190,7 +193,7 @@ fn in_pool_or_block(
     let room = arena::of_parent(parent)?;
     let is_full = room.is_full_for(size);
     if !is_full {
-        return in_room(Some(room), parent, size, name, flags).map(Some);
+        return in_room(room, parent, size, name, flags).map(Some);
     }
     let account = match parent.has(MEMBER) {
         false => memlimit::of_block(parent)?,

@@ -155,6 +155,14 @@ pub fn user_of(chunk: Option<Chunk>) -> *mut c_void {
     chunk.map_or(null_mut(), Chunk::user)
 }
 
+/// Is this what flags of a live chunk add to its tag?
+#[inline(always)]
+fn is_live(added: u32) -> bool {
+    added == 0
+        || added == key::flags(MEMBER)
+        || key::check(added).is_some_and(|flags| flags & FREE == 0)
+}
+
 impl Chunk {
     /// The header before a user's pointer that is not NULL. It may be none.
     #[inline(always)]
@@ -186,18 +194,40 @@ impl Chunk {
     /// `ptr` is NULL or readable for [`HEADER`] bytes before it.
     #[inline]
     pub unsafe fn checked(ptr: *const c_void) -> Option<Chunk> {
+        // SAFETY: the caller's promise.
+        let c = unsafe { Self::live(ptr) };
+        if c.is_none() {
+            // SAFETY: as above.
+            unsafe { Self::bad_pointer(ptr) };
+        }
+        c
+    }
+
+    /// The same without a fault.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn live(ptr: *const c_void) -> Option<Chunk> {
         if ptr.is_null() {
-            fault::report(fault::UNKNOWN);
             return None;
         }
         let c = Self::before(ptr);
         // SAFETY: readable, says the caller.
-        match key::check(unsafe { c.foreign_added() }) {
-            Some(flags) if flags & FREE == 0 => Some(c),
-            flags => {
-                c.bad(flags);
-                None
-            }
+        is_live(unsafe { c.foreign_added() }).then_some(c)
+    }
+
+    /// # Safety
+    /// As for [`Chunk::checked`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn bad_pointer(ptr: *const c_void) {
+        if ptr.is_null() {
+            fault::report(fault::UNKNOWN);
+        } else {
+            let c = Self::before(ptr);
+            // SAFETY: readable, says the caller.
+            c.bad(key::check(unsafe { c.foreign_added() }));
         }
     }
 
@@ -299,10 +329,7 @@ impl Chunk {
     /// Is the header that of a live chunk?
     #[inline(always)]
     pub fn is_live(self) -> bool {
-        let added = self.added();
-        added == 0
-            || added == key::flags(MEMBER)
-            || key::check(added).is_some_and(|flags| flags & FREE == 0)
+        is_live(self.added())
     }
 
     /// The flags of a live chunk; `None` if the header is none.

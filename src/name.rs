@@ -35,6 +35,16 @@ pub unsafe fn is(c: Chunk, name: *const c_char) -> bool {
     unsafe { same(of(c), name) }
 }
 
+/// Is that sure without a look at the text, and for a chunk that is alive?
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn is_surely(ptr: *const c_void, name: *const c_char) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { Chunk::live(ptr) }.is_some_and(|c| c.name() == name) && !name.is_null()
+}
+
 /// The nearest chunk of that name, from `c` upwards. As in the original, one
 /// without a name is not found as `UNNAMED`.
 ///
