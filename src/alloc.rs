@@ -83,14 +83,13 @@ fn straight(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
         return None;
     }
     let kept = heap::kept(HEADER + size)?;
-    if !heap::is_as_left(kept.block()) {
-        return None;
-    }
-    let place = kept.block();
+    let (place, mark) = (kept.block(), kept.mark()?);
     let links = tree::first_below(parent, Among::Plain)?;
     kept.take();
-    // SAFETY: a block for that size; and there is a parent.
-    Some(unsafe { below(parent, place, size, name, 0, null_mut(), links) })
+    // SAFETY: a block for that size.
+    let c = unsafe { Chunk::emplace_marked(place, mark, size, name, 0, null_mut(), links) };
+    tree::now_first_below(parent, c);
+    Some(c)
 }
 
 /// The straight way for a parent in a pool with room in it.
@@ -304,7 +303,7 @@ pub unsafe fn below(
 fn block(bytes: usize) -> Option<NonNull<u8>> {
     if let Some(kept) = heap::kept(bytes) {
         let block = kept.block();
-        if heap::is_as_left(block) {
+        if kept.mark().is_some() {
             kept.take();
             return Some(block);
         }
@@ -602,13 +601,12 @@ pub fn release_straight(c: Chunk, location: *const c_char) -> bool {
     if !c.home().is_null() {
         return false;
     }
-    let Some(exit) = tree::exit(c, Among::Plain) else {
-        return false;
-    };
     let Some(shelf) = heap::shelf(HEADER + c.size()) else {
         return false;
     };
-    exit.take();
+    if !tree::take_out(c, Among::Plain) {
+        return false;
+    }
     leave_word(c, location);
     c.set_freed(0);
     // SAFETY: the block of a chunk that is gone, for that size.
@@ -623,10 +621,12 @@ pub fn release_member(c: Chunk, location: *const c_char) -> bool {
     if fills() {
         return false;
     }
-    let (Some(back), Some(exit)) = (arena::way_back(c, None), tree::exit(c, Among::Common)) else {
+    let Some(back) = arena::way_back(c, None) else {
         return false;
     };
-    exit.take();
+    if !tree::take_out(c, Among::Common) {
+        return false;
+    }
     leave_word(c, location);
     back.take(c);
     c.set_freed(MEMBER);
@@ -637,10 +637,9 @@ pub fn release_member(c: Chunk, location: *const c_char) -> bool {
 /// `added` is what its flags add to its tag.
 #[inline(always)]
 pub fn release_quickly(c: Chunk, added: u32, location: *const c_char) -> bool {
-    let Some(exit) = tree::exit(c, Among::Common) else {
+    if !tree::take_out(c, Among::Common) {
         return false;
-    };
-    exit.take();
+    }
     match way_back(c, added, None) {
         Some(back) if !fills() => hand_back(c, back, location),
         _ => leave(c, location),
@@ -661,10 +660,12 @@ pub fn release_handle(c: Chunk, location: *const c_char) -> bool {
     if !c.is_just(HANDLE) || fills() {
         return false;
     }
-    let (Some(account), Some(exit)) = (memlimit::of_block(c), tree::exit(c, Among::Common)) else {
+    let Some(account) = memlimit::of_block(c) else {
         return false;
     };
-    exit.take();
+    if !tree::take_out(c, Among::Common) {
+        return false;
+    }
     c.set_just(0);
     hand_back(c, Back::Block(account), location);
     true

@@ -23,7 +23,7 @@
 //! read it anew.
 
 use crate::fault;
-use crate::key::{self, MARK_BITS, Sealed};
+use crate::key::{self, MARK_BITS, Mark, Sealed};
 use crate::tree::Links;
 use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
@@ -275,9 +275,28 @@ impl Chunk {
         home: *mut c_void,
         links: Links,
     ) -> Chunk {
+        let mark = key::mark(place.addr().get());
+        // SAFETY: the caller's promise.
+        unsafe { Self::emplace_marked(place, mark, size, name, flags, home, links) }
+    }
+
+    /// The same where the mark for the place is known.
+    ///
+    /// # Safety
+    /// As for [`Chunk::emplace`].
+    #[inline(always)]
+    pub unsafe fn emplace_marked(
+        place: NonNull<u8>,
+        mark: Mark,
+        size: usize,
+        name: *const c_char,
+        flags: Flag,
+        home: *mut c_void,
+        links: Links,
+    ) -> Chunk {
         let c = Chunk(place.cast());
         let header = Header {
-            tag: AtomicU32::new(key::mark(c.address()) ^ key::flags(flags)),
+            tag: AtomicU32::new(mark ^ key::flags(flags)),
             size: size as u32,
             home,
             links,

@@ -12,7 +12,7 @@
 //! so that a use after the free is still seen; the list goes through the second
 //! word.
 
-use crate::key;
+use crate::key::{self, Mark};
 use core::ffi::c_void;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
@@ -93,14 +93,24 @@ const fn end_of_large(class: usize) -> usize {
     ((LARGE_STEPS + step + 1) * (FIRST_LARGE / LARGE_STEPS)) << power
 }
 
+/// What follows is counted in units of so many bytes.
+const UNIT: usize = 16;
+
 /// What a block takes, with what malloc adds to it; a large one no more than that.
 const fn cost_of(class: usize) -> usize {
     if class < SMALL {
-        bytes_of(class) + 8
+        small_cost(class)
     } else {
-        end_of_large(class)
+        end_of_large(class) / UNIT
     }
 }
+
+#[inline(always)]
+const fn small_cost(class: usize) -> usize {
+    class + 1
+}
+
+const _: () = assert!(small_cost(SMALL) * UNIT == bytes_of(SMALL) + 8);
 
 /// What to ask malloc for, so that the block fits its class.
 fn request(bytes: usize) -> usize {
@@ -110,26 +120,27 @@ fn request(bytes: usize) -> usize {
     }
 }
 
-/// Bytes that a thread may keep whatever is alive, with what malloc adds to each block.
-const FLOOR: usize = 256 * 1024 - size_of::<Cache>() - 64;
+/// What a thread may keep whatever is alive, with what malloc adds to each block.
+const FLOOR: usize = (256 * 1024 - size_of::<Cache>() - 64) / UNIT;
 
-/// So many bytes are freed between two such looks.
-const STEP: usize = 64 * 1024;
+/// No more than this comes to what is kept between two looks.
+const STEP: usize = 64 * 1024 / UNIT;
 
-/// One byte may be kept for so many that are alive.
+/// One may be kept for so many that are alive.
 const SHARE: usize = 4;
 
+/// The blocks that a thread keeps. Counted in units are:
 #[repr(C)]
 pub struct Cache {
-    /// Bytes that may be kept until the next look.
-    until: usize,
-    /// When those are kept: bytes that go back to malloc until then.
+    /// What may come to what is kept until the next look.
+    room: usize,
+    /// When there is none: what goes back to malloc until then.
     direct: usize,
-    /// Bytes that are kept.
-    kept: usize,
-    /// How many may be, as of the last look.
+    /// What is kept, and the room.
+    granted: usize,
+    /// How much may be kept, as of the last look.
     bound: usize,
-    /// Bytes of small blocks that malloc gave and did not get back, here. What another
+    /// Small blocks that malloc gave and did not get back, here. What another
     /// thread gave back is not known here, but in `LIVE`.
     from_malloc: usize,
     /// What is alive here, as it was added to `LIVE`.
@@ -137,7 +148,7 @@ pub struct Cache {
     first: [*mut u8; CLASSES],
 }
 
-/// The small blocks that are alive, of all threads, in bytes; as of their last looks.
+/// The small blocks that are alive, of all threads, in units; as of their last looks.
 static LIVE: Alone = Alone(AtomicUsize::new(0));
 
 /// Has a line of the processor's cache to itself: threads write to it.
@@ -146,10 +157,11 @@ struct Alone(AtomicUsize);
 
 impl Cache {
     const fn empty(bound: usize) -> Cache {
+        let room = if bound < STEP { bound } else { STEP };
         Cache {
-            until: if bound < STEP { bound } else { STEP },
+            room,
             direct: 0,
-            kept: 0,
+            granted: room,
             bound,
             from_malloc: 0,
             told: 0,
@@ -157,10 +169,15 @@ impl Cache {
         }
     }
 
+    /// What is kept.
+    fn kept(&self) -> usize {
+        self.granted.wrapping_sub(self.room)
+    }
+
     /// Looks at what is alive: how much is to be kept from now on? Gives back what is
     /// too much, those of `class` first, which were freed last.
     fn look(&mut self, class: usize) {
-        let live = self.from_malloc.wrapping_sub(self.kept);
+        let live = self.from_malloc.wrapping_sub(self.kept());
         let by = live.wrapping_sub(self.told);
         let all = LIVE.0.fetch_add(by, Relaxed).wrapping_add(by);
         self.told = live;
@@ -177,54 +194,57 @@ impl Cache {
         for class in (0..SMALL).rev() {
             self.shrink(class);
         }
-        // What is taken out meanwhile makes no room before the next look.
-        self.until = self.bound.saturating_sub(self.kept).min(STEP);
-        self.direct = STEP - self.until;
+        let kept = self.kept();
+        self.room = self.bound.saturating_sub(kept).min(STEP);
+        self.granted = kept.wrapping_add(self.room);
+        self.direct = STEP - self.room;
     }
 
-    /// Keeps a block in a class, if there is such a class, and room.
+    /// Keeps a large block, if there is a class for it, and room.
     ///
     /// # Safety
-    /// As for [`give`]; the block is large enough for the class.
-    unsafe fn put_or_free(&mut self, block: *mut u8, class: usize) {
+    /// As for [`give`].
+    unsafe fn put_large_or_free(&mut self, block: *mut u8, bytes: usize) {
+        let class = large_class_of(bytes);
         let cost = cost_of(class);
+        let kept = self.kept().wrapping_add(cost);
         // SAFETY: the caller's promise; it has at least two words.
         unsafe {
             match self.first.get_mut(class) {
-                Some(first) if self.kept.wrapping_add(cost) <= self.bound => {
-                    self.kept = self.kept.wrapping_add(cost);
+                Some(first) if kept <= self.bound => {
+                    self.granted = self.granted.wrapping_add(cost);
                     *next_of(block) = *first;
                     *first = block;
                 }
-                _ => {
-                    if class < SMALL {
-                        self.from_malloc = self.from_malloc.wrapping_sub(cost);
-                    }
-                    free(block);
-                }
+                _ => free(block),
             }
         }
     }
 
     fn shrink(&mut self, class: usize) {
+        let mut kept = self.kept();
         let Some(first) = self.first.get_mut(class).filter(|_| class < SMALL) else {
             return;
         };
-        while self.kept > self.bound
+        let cost = small_cost(class);
+        let mut gone = 0_usize;
+        while kept > self.bound
             && let Some(block) = NonNull::new(*first)
         {
             if !is_as_left(block) {
                 *first = null_mut(); // it was written over, and leads nowhere
-                return;
+                break;
             }
             // SAFETY: a kept block, which has the next one in its second word.
             unsafe {
                 *first = *next_of(block.as_ptr());
                 free(block.as_ptr());
             }
-            self.kept = self.kept.wrapping_sub(cost_of(class));
-            self.from_malloc = self.from_malloc.wrapping_sub(cost_of(class));
+            kept = kept.wrapping_sub(cost);
+            gone += cost;
         }
+        self.granted = self.granted.wrapping_sub(gone);
+        self.from_malloc = self.from_malloc.wrapping_sub(gone);
     }
 }
 
@@ -241,9 +261,15 @@ unsafe extern "C" {
 /// Is a block that has been kept as it was left: has nobody written over the header of
 /// the chunk that it was?
 #[inline(always)]
-pub fn is_as_left(block: NonNull<u8>) -> bool {
+fn is_as_left(block: NonNull<u8>) -> bool {
+    mark_of_kept(block).is_some()
+}
+
+/// The mark of the place, if it is.
+#[inline(always)]
+fn mark_of_kept(block: NonNull<u8>) -> Option<Mark> {
     // SAFETY: a kept block has at least a header.
-    key::is_dead(block.addr().get(), unsafe { block.cast().read() })
+    key::mark_of_dead(block.addr().get(), unsafe { block.cast().read() })
 }
 
 /// Where the kept block `block` has the next one of its class.
@@ -315,15 +341,21 @@ impl Kept {
         self.block
     }
 
+    /// The mark for a header there, if nobody wrote to the one that was there.
+    #[inline(always)]
+    pub fn mark(&self) -> Option<Mark> {
+        mark_of_kept(self.block)
+    }
+
     /// Takes it. What lay in it has been nobody's: the caller has seen to it that
-    /// nobody wrote to its header, where the next one is remembered.
+    /// there is a mark, so nobody wrote where the next one is remembered.
     #[inline(always)]
     pub fn take(self) {
         // SAFETY: class is below CLASSES; a kept block.
         unsafe {
             *self.cache.first.get_unchecked_mut(self.class) = *next_of(self.block.as_ptr());
         }
-        self.cache.kept = self.cache.kept.wrapping_sub(cost_of(self.class));
+        self.cache.room = self.cache.room.wrapping_add(small_cost(self.class));
     }
 
     /// It turned out not to be what it was: it and those behind it are lost.
@@ -356,7 +388,7 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
         if room >= bytes {
             // SAFETY: as above: it has the next one in its second word.
             *first = unsafe { *next_of(block.as_ptr()) };
-            cache.kept = cache.kept.wrapping_sub(cost_of(class));
+            cache.granted = cache.granted.wrapping_sub(cost_of(class));
             return Some(block);
         }
     }
@@ -367,7 +399,7 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
 pub struct Shelf {
     cache: &'static mut Cache,
     class: usize,
-    until: usize,
+    room: usize,
 }
 
 /// A place for the small block of a chunk of `bytes` bytes, if there is room.
@@ -378,12 +410,8 @@ pub fn shelf(bytes: usize) -> Option<Shelf> {
         return None;
     }
     let cache = cache();
-    let until = cache.until.checked_sub(cost_of(class))?;
-    Some(Shelf {
-        cache,
-        class,
-        until,
-    })
+    let room = cache.room.checked_sub(small_cost(class))?;
+    Some(Shelf { cache, class, room })
 }
 
 impl Shelf {
@@ -394,8 +422,7 @@ impl Shelf {
     /// used any more.
     #[inline(always)]
     pub unsafe fn keep(self, block: *mut u8) {
-        self.cache.until = self.until;
-        self.cache.kept = self.cache.kept.wrapping_add(cost_of(self.class));
+        self.cache.room = self.room;
         // SAFETY: class is below CLASSES; the block has at least two words, and is
         // ours now.
         unsafe {
@@ -442,23 +469,22 @@ unsafe fn give_slowly(block: *mut u8, bytes: usize) {
             return free(block);
         }
         let cache = cache();
-        let small_class = class_of(bytes);
-        if small_class >= SMALL {
-            return cache.put_or_free(block, large_class_of(bytes));
+        let class = class_of(bytes);
+        if class >= SMALL {
+            return cache.put_large_or_free(block, bytes);
         }
-        let cost = cost_of(small_class);
-        if cache.until < cost {
-            match cache.direct.checked_sub(cost) {
-                Some(direct) => {
-                    cache.direct = direct;
-                    cache.from_malloc = cache.from_malloc.wrapping_sub(cost);
-                    return free(block);
-                }
-                None => cache.look(small_class),
+        let cost = small_cost(class);
+        if cache.room < cost && cache.direct < cost {
+            cache.look(class);
+        }
+        match shelf(bytes) {
+            Some(shelf) => shelf.keep(block),
+            None => {
+                cache.direct = cache.direct.saturating_sub(cost);
+                cache.from_malloc = cache.from_malloc.wrapping_sub(cost);
+                free(block);
             }
         }
-        cache.until = cache.until.saturating_sub(cost);
-        cache.put_or_free(block, small_class);
     }
 }
 
@@ -502,7 +528,7 @@ fn open() -> bool {
     false
 }
 
-/// How many bytes a thread may keep; `None` for no cache at all.
+/// How much a thread may keep; `None` for no cache at all.
 fn bound() -> Option<usize> {
     const UNREAD: usize = usize::MAX;
     static BOUND: AtomicUsize = AtomicUsize::new(UNREAD);
@@ -517,7 +543,7 @@ fn bound() -> Option<usize> {
             } else if text.is_null() {
                 FLOOR
             } else {
-                (libc::strtoul(text, null_mut(), 0) as usize).min(UNREAD - 1)
+                libc::strtoul(text, null_mut(), 0) as usize / UNIT
             }
         };
         BOUND.store(bound, Relaxed);
@@ -539,11 +565,11 @@ unsafe extern "C" fn talloc_impl_cache_close(cache: *mut c_void) {
     unsafe {
         let Cache {
             from_malloc,
-            kept,
             told,
             first,
             ..
         } = *place.as_ptr();
+        let kept = (*place.as_ptr()).kept();
         // What it leaves alive, others may free.
         LIVE.0
             .fetch_add(from_malloc.wrapping_sub(kept).wrapping_sub(told), Relaxed);
@@ -581,20 +607,20 @@ pub fn malloc_for(bytes: usize) -> Option<NonNull<u8>> {
     let block = malloc(request(bytes))?;
     let class = class_of(bytes);
     if class < SMALL && (has_cache() || open()) {
-        cache().from_malloc = cache().from_malloc.wrapping_add(cost_of(class));
+        cache().from_malloc = cache().from_malloc.wrapping_add(small_cost(class));
     }
     Some(block)
 }
 
 /// What a block adds to what is alive in small ones.
-fn small_cost(class: usize) -> usize {
-    if class < SMALL { cost_of(class) } else { 0 }
+fn share_of(class: usize) -> usize {
+    if class < SMALL { small_cost(class) } else { 0 }
 }
 
 /// A block that was one for `before` bytes is given back as one for `after`.
 pub fn counts_as(before: usize, after: usize) {
     if has_cache() {
-        let by = small_cost(class_of(after)).wrapping_sub(small_cost(class_of(before)));
+        let by = share_of(class_of(after)).wrapping_sub(share_of(class_of(before)));
         cache().from_malloc = cache().from_malloc.wrapping_add(by);
     }
 }
@@ -611,7 +637,7 @@ pub unsafe fn realloc(block: *mut u8, bytes: usize) -> Option<NonNull<u8>> {
     if has_cache() {
         // SAFETY: a block of malloc.
         let after = unsafe { usable(new.as_ptr()) };
-        let by = small_cost(class_in(after)).wrapping_sub(small_cost(class_in(before)));
+        let by = share_of(class_in(after)).wrapping_sub(share_of(class_in(before)));
         cache().from_malloc = cache().from_malloc.wrapping_add(by);
     }
     Some(new)

@@ -93,16 +93,20 @@ fn upper_bits(word: u64) -> u32 {
     (word.wrapping_mul(key!(factor)) >> MIX_SHIFT) as u32
 }
 
-/// The tag of a header at `place` without flags.
+/// The tag of a header without flags, at a certain place.
+pub type Mark = u32;
+
+/// That for `place`.
 #[inline(always)]
-pub fn mark(place: usize) -> u32 {
+pub fn mark(place: usize) -> Mark {
     upper_bits(place as u64) | 1
 }
 
-/// Is this the tag of what has been freed, and nothing else?
+/// The same, if `tag` is that of what has been freed there, and nothing else.
 #[inline(always)]
-pub fn is_dead(place: usize, tag: u32) -> bool {
-    tag == mark(place) ^ flags(FREE)
+pub fn mark_of_dead(place: usize, tag: u32) -> Option<Mark> {
+    let mark = mark(place);
+    (tag == mark ^ flags(FREE)).then_some(mark)
 }
 
 /// What these flags add to a tag.

@@ -51,7 +51,7 @@
 //! # One free
 //!
 //! `talloc_free(p)`: the straight way, for a chunk without a flag, a destructor and
-//! children: `tree::exit` sees that its neighbours are what they should be, the chunk
+//! children: `tree::take_out` sees that its neighbours are what they should be, the chunk
 //! leaves the list, the block is kept.  `less_plain` first frees children that are as
 //! plain.  For all else `free::chunk` looks for references, then `begin` runs the
 //! destructor, which may refuse.  From here on `p` is `DYING` and out of sight.

@@ -137,13 +137,6 @@ pub fn now_first_below(parent: Chunk, c: Chunk) {
     at!(parent).child = Some(c);
 }
 
-/// A chunk's way out of its list.
-pub struct Exit {
-    parent: Option<Chunk>,
-    next: Option<Chunk>,
-    prev: Option<Chunk>,
-}
-
 /// What a neighbour may be. Others are for the slower ways.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Among {
@@ -166,48 +159,48 @@ impl Among {
     }
 }
 
-/// The way out of the list that `c` is in. `None` if that is shared between threads,
-/// or a neighbour that will be written to is not as it should be, or does not have
-/// `c` for its neighbour.
+/// Takes `c` out of the list that it is in, and leaves its own links as they are. False,
+/// and nothing is done, if the list is shared between threads, or a neighbour that will be
+/// written to is not as it should be, or does not have `c` for its neighbour.
 #[inline(always)]
-pub fn exit(c: Chunk, among: Among) -> Option<Exit> {
-    let parent = at!(c).parent;
-    if parent.is_some_and(|p| !root::is_private(p)) {
-        return None;
-    }
-    let &mut Links { next, prev, .. } = at!(c);
-    if let Some(prev) = prev {
-        if !among.is_sound(prev) || at!(prev).next != Some(c) || at!(prev).parent != parent {
-            return None;
-        }
-    } else if let Some(parent) = parent
-        && (!among.is_sound(parent) || at!(parent).child != Some(c))
-    {
-        return None;
-    }
-    if let Some(next) = next
-        && (!among.is_sound(next) || at!(next).prev != Some(c))
-    {
-        return None;
-    }
-    Some(Exit { parent, next, prev })
-}
-
-impl Exit {
-    /// Takes the chunk out, and leaves its own links as they are.
-    #[inline(always)]
-    pub fn take(self) {
-        match self.prev {
-            Some(prev) => at!(prev).next = self.next,
-            None => {
-                if let Some(parent) = self.parent {
-                    at!(parent).child = self.next;
-                }
+pub fn take_out(c: Chunk, among: Among) -> bool {
+    let &mut Links {
+        next, prev, parent, ..
+    } = at!(c);
+    let leads_back = |next: Chunk| among.is_sound(next) && at!(next).prev == Some(c);
+    match (prev, parent) {
+        (Some(prev), Some(parent)) => {
+            if !root::is_private(parent)
+                || !among.is_sound(prev)
+                || at!(prev).next != Some(c)
+                || at!(prev).parent != Some(parent)
+            {
+                return false;
             }
+            if let Some(next) = next {
+                if !leads_back(next) {
+                    return false;
+                }
+                at!(next).prev = Some(prev);
+            }
+            at!(prev).next = next;
+            true
         }
-        if let Some(next) = self.next {
-            at!(next).prev = self.prev;
+        (None, Some(parent)) => {
+            // Among these is no parent whose children are shared.
+            if !among.is_sound(parent) || at!(parent).child != Some(c) {
+                return false;
+            }
+            if let Some(next) = next {
+                if !leads_back(next) {
+                    return false;
+                }
+                at!(next).prev = None;
+            }
+            at!(parent).child = next;
+            true
         }
+        (prev, None) => prev.is_none() && next.is_none(),
     }
 }
 
@@ -333,10 +326,9 @@ pub fn move_quickly(c: Chunk, new: Chunk, among: Among) -> bool {
     if c == new {
         return false;
     }
-    let (Some(exit), Some(_)) = (exit(c, among), first_below(new, among)) else {
+    if first_below(new, among).is_none() || !take_out(c, among) {
         return false;
-    };
-    exit.take();
+    }
     // Only now, since `c` itself may have been the first.
     let first = at!(new).child;
     let links = at!(c);
@@ -351,12 +343,13 @@ pub fn unlink(c: Chunk) {
     if let Some(p) = at!(c).parent {
         let _lock = root::lock_links_of(p);
         let links = at!(c);
-        Exit {
-            parent: links.parent,
-            next: links.next,
-            prev: links.prev,
+        match links.prev {
+            Some(prev) => at!(prev).next = links.next,
+            None => at!(p).child = links.next,
         }
-        .take();
+        if let Some(next) = links.next {
+            at!(next).prev = links.prev;
+        }
         links.parent = None;
         links.next = None;
         links.prev = None;
