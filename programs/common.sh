@@ -24,7 +24,7 @@ TZ=UTC
 export LC_ALL TZ
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 2
-all_programs="ldb notmuch smbtorture smbd python freeradius domain dc winbind sssd proot
+all_programs="ldb notmuch smbtorture smbd python freeradius domain dc winbind sssd proot osmo ruby sscg
 	samples notmuch-source freeradius-source"
 
 # ---- set-up ------------------------------------------------------------------

@@ -118,13 +118,13 @@ fn leaves(p: Chunk, done: Option<Chunk>, location: *const c_char) {
     }
 }
 
-/// Frees what is below `from` as long as there is nothing to ask, in which case
-/// nobody sees in what state the tree is meanwhile.  Answers where that ended:
-/// `from`, or a chunk below it that is dying now, as are those between the two, and
-/// that has a child to be asked or is to be finished.
+/// Frees what is below `from`, whose list is its thread's alone, as long as there is
+/// nothing to ask, in which case nobody sees in what state the tree is meanwhile.
+/// Answers where that ended: `from`, or a chunk below it that is dying now, as are those
+/// between the two, and that has a child to be asked or is to be finished.
 #[inline(never)]
 fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
-    if alloc::fills() || !root::is_private(from) {
+    if alloc::fills() {
         return from;
     }
     let mut cur = from;
@@ -260,7 +260,7 @@ pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
 
 /// `talloc_free_children`: all children but the one that holds the name of `c`.
 pub fn children(c: Chunk, location: *const c_char) {
-    if tree::any_child(c).is_none() {
+    if root::is_private(c) && tree::any_child(c).is_none() {
         return;
     }
     let held = Hold::on(c);
@@ -301,7 +301,7 @@ fn free_below(top: Chunk, location: *const c_char) {
         if cur.has(FREE) {
             return; // only a held `top`: a destructor has freed it
         }
-        if tree::any_child(cur).is_some_and(|child| !child.has_hook()) {
+        if root::is_private(cur) && tree::any_child(cur).is_some_and(|child| !child.has_hook()) {
             cur = unasked_below(cur, location);
         }
         if let Some(child) = tree::next_to_free(cur) {

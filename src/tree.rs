@@ -164,14 +164,17 @@ impl Among {
 /// written to is not as it should be, or does not have `c` for its neighbour.
 #[inline(always)]
 pub fn take_out(c: Chunk, among: Among) -> bool {
-    let &mut Links {
-        next, prev, parent, ..
-    } = at!(c);
+    let Some(parent) = at!(c).parent else {
+        return at!(c).prev.is_none() && at!(c).next.is_none();
+    };
+    if !root::is_private(parent) {
+        return false;
+    }
+    let &mut Links { next, prev, .. } = at!(c);
     let leads_back = |next: Chunk| among.is_sound(next) && at!(next).prev == Some(c);
-    match (prev, parent) {
-        (Some(prev), Some(parent)) => {
-            if !root::is_private(parent)
-                || !among.is_sound(prev)
+    match prev {
+        Some(prev) => {
+            if !among.is_sound(prev)
                 || at!(prev).next != Some(c)
                 || at!(prev).parent != Some(parent)
             {
@@ -184,10 +187,8 @@ pub fn take_out(c: Chunk, among: Among) -> bool {
                 at!(next).prev = Some(prev);
             }
             at!(prev).next = next;
-            true
         }
-        (None, Some(parent)) => {
-            // Among these is no parent whose children are shared.
+        None => {
             if !among.is_sound(parent) || at!(parent).child != Some(c) {
                 return false;
             }
@@ -198,10 +199,9 @@ pub fn take_out(c: Chunk, among: Among) -> bool {
                 at!(next).prev = None;
             }
             at!(parent).child = next;
-            true
         }
-        (prev, None) => prev.is_none() && next.is_none(),
     }
+    true
 }
 
 /// 0 for none: quicker to compare than what it is of.

@@ -7,22 +7,7 @@ cost=20
 # The database chooses names for threads of its own on each indexing run, in the
 # order in which the folder gives the files.
 prepare() {
-	mkdir mail
-	awk -v n="$(part 4000)" 'BEGIN {
-		for (i = 1; i <= n; i++) {
-			file = sprintf("mail/%05d", i)
-			printf "From: Writer %d <writer%d@example.org>\nTo: list@example.org\n", i % 37, i % 37 >file
-			printf "Subject: %s%s number %d\n", i % 5 == 1 ? "" : "Re: ", i % 3 ? "tea" : "milk", int((i - 1) / 5) >file
-			printf "Date: Mon, %02d Jan 2024 %02d:%02d:00 +0000\n", 1 + i % 28, i % 24, i % 60 >file
-			printf "Message-ID: <m%d@example.org>\n", i >file
-			if (i % 5 != 1)
-				printf "In-Reply-To: <m%d@example.org>\nReferences: <m%d@example.org>\n", i - 1, i - 1 >file
-			printf "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n" >file
-			for (line = 0; line < 3 + i % 40; line++)
-				printf "The word %d of letter %d is pot%d.\n", line, i, (i * 7 + line) % 997 >file
-			close(file)
-		}
-	}'
+	mails "$(part 4000)"
 }
 
 normal() {
