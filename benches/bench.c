@@ -223,6 +223,54 @@ static void reference(long n)
 	}
 }
 
+/* ---- what an event loop does for a request, as Samba's ------------------------- */
+
+static int goes(void *p)
+{
+	(void)p;
+	return 0;
+}
+
+static void on_end(void *p)
+{
+	_talloc_set_destructor(p, (int (*)(void *))goes);
+}
+
+/* An object with room for its state and an immediate event, and a timer beside it. */
+static void sub_request(void *ctx, void *frame)
+{
+	void *req = _talloc_pooled_object(ctx, 200, "request", 2, 300);
+	void *state = _talloc_zero(req, 100, "state");
+	void *event = _talloc_zero(req, 64, "event");
+	void *timer = _talloc_zero(root, 96, "timer");
+	void *answer;
+
+	on_end(req);
+	on_end(event);
+	on_end(timer);
+	talloc_strdup(state, "hello world");
+	answer = talloc_memdup(frame, "an answer", 10);
+	talloc_steal(_talloc_get_type_abort(state, "state", ""), answer);
+	talloc_free(timer);
+	talloc_free(event);
+	talloc_free(req);
+}
+
+static void request(long n)
+{
+	while (n-- > 0) {
+		void *frame = talloc_pool(root, 8192);
+		void *mem = talloc_named_const(root, 64, "mem");
+
+		talloc_set_name_const(frame, "frame");
+		on_end(frame);
+		sub_request(mem, frame);
+		sub_request(frame, frame);
+		talloc_free(mem);
+		talloc_free(frame);
+	}
+}
+
 static void begin_cache(long n)
 {
 	(void)n;
@@ -361,6 +409,7 @@ static const struct workload {
 	{ "zeroed", 20000, begin_root, { { "zeroed", zeroed } }, end_root },
 	{ "malloc_zeroed", 20000, begin_root, { { "malloc_zeroed", malloc_zeroed } }, end_root },
 	{ "reference", 20000, begin_reference, { { "reference", reference } }, end_root },
+	{ "request", 2000, begin_root, { { "request", request } }, end_root },
 	{ "cache", 20000, begin_cache, { { "cache", cache } }, end_root },
 	{ "malloc_cache", 20000, begin_root, { { "malloc_cache", malloc_cache } }, end_root },
 };

@@ -127,14 +127,31 @@ fn in_room(
 /// As straight, but a fresh block.
 #[inline(never)]
 fn new_fresh(parent: Chunk, size: usize, name: *const c_char) -> *mut c_void {
-    if parent.home().is_null()
-        && size <= heap::SMALL_BYTES - HEADER
-        && heap::kept(HEADER + size).is_none()
+    if parent.home().is_null() && size <= heap::SMALL_BYTES - HEADER {
+        if heap::kept(HEADER + size).is_some() {
+            return new_kept(parent, size, name);
+        }
+        if let Some(links) = tree::first_below(parent, Among::Common) {
+            let Some(place) = heap::malloc_for(HEADER + size) else {
+                return null_mut();
+            };
+            // SAFETY: a block for that size; and there is a parent.
+            return unsafe { below(parent, place, size, name, 0, null_mut(), links) }.user();
+        }
+    }
+    // SAFETY: a live chunk.
+    unsafe { new_block(parent.user(), size, name) }
+}
+
+/// As straight, but the first child there has a flag.
+#[inline(never)]
+fn new_kept(parent: Chunk, size: usize, name: *const c_char) -> *mut c_void {
+    if let Some(kept) = heap::kept(HEADER + size)
+        && kept.mark().is_some()
         && let Some(links) = tree::first_below(parent, Among::Common)
     {
-        let Some(place) = heap::malloc_for(HEADER + size) else {
-            return null_mut();
-        };
+        let place = kept.block();
+        kept.take();
         // SAFETY: a block for that size; and there is a parent.
         return unsafe { below(parent, place, size, name, 0, null_mut(), links) }.user();
     }
@@ -777,13 +794,10 @@ pub fn give_back(c: Chunk) {
                 heap::give(c.start(), HEADER + c.size());
             }
         }
-    } else if let Some(pool) = arena::vacate(c) {
+    } else if let Some((block, bytes)) = arena::vacate(c) {
         // A pool's block goes when nothing lies in it any more.
-        let front = arena::front(pool);
-        let bytes = front + arena::extent(pool);
         // SAFETY: a malloc'd block, and nothing in it is alive.
         unsafe {
-            let block = pool.start().sub(front);
             Chunk::at(block).set_just(FREE); // the stamp on blocks that are kept
             heap::give(block, bytes);
         }

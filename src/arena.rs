@@ -182,6 +182,15 @@ impl Book {
         arena.live = live;
     }
 
+    /// How many are alive when one has left.
+    fn one_less(self) -> Option<u32> {
+        let less = book!(self).live.checked_sub(1);
+        if less.is_none() {
+            fault::report(c"Pool object count zero!");
+        }
+        less
+    }
+
     /// How many members are alive, without the pool's own chunk.
     fn members(self) -> u32 {
         book!(self).live - u32::from(!self.chunk().has(FREE))
@@ -299,11 +308,6 @@ pub fn extent(c: Chunk) -> usize {
     } else {
         own
     }
-}
-
-/// Where the room of a member ends.
-fn end(c: Chunk) -> *mut u8 {
-    c.start().wrapping_add(footprint(extent(c)))
 }
 
 // ---- members come -----------------------------------------------------------
@@ -474,7 +478,8 @@ pub fn resize(c: Chunk, size: usize) -> Option<(Chunk, Place)> {
             return Some((new, Place::New));
         }
     }
-    let (old_end, new_end) = (end(c), c.start().wrapping_add(footprint(HEADER + size)));
+    let end = |size| c.start().wrapping_add(footprint(HEADER + size));
+    let (old_end, new_end) = (end(c.size()), end(size));
     if old_end == arena.next && new_end <= arena.end {
         book.set(new_end, arena.live);
     } else if new_end > old_end {
@@ -521,31 +526,42 @@ fn to_start(book: Book, c: Chunk, size: usize) -> Option<Chunk> {
 
 // ---- members go -------------------------------------------------------------
 
-/// A pool chunk or a member is freed. Answers the pool whose whole block can
-/// be given to free, if it came to that.
-pub fn vacate(c: Chunk) -> Option<Chunk> {
+/// A pool chunk or a member is freed. Answers the block of a pool, and its bytes, if it
+/// has come to that: nothing in it is alive.
+pub fn vacate(c: Chunk) -> Option<(*mut u8, usize)> {
     let mut c = c;
+    let mut own = None;
     if c.has(POOL) {
         let book = Book::expect_of_pool(c)?;
         tools::left(book.as_home(), c);
-        if leave(book)? != 0 {
+        let live = book.one_less()?;
+        book.set(book!(book).next, live);
+        if live != 0 {
             return None;
         }
         tools::closed(book.as_home());
+        own = Some(book);
     }
     // A pool that is empty is, in its turn, a member that goes.
     while c.has(MEMBER) {
         let book = Book::expect_of_member(c)?;
-        let left = leave(book)?;
-        tools::gone(book.as_home(), c, extent(c) - HEADER);
-        if left != 0 {
-            give_back(book, c);
+        let live = book.one_less()?;
+        let (begin, end) = place(c, own);
+        if tools::watch() {
+            tools::gone(book.as_home(), c, end.addr() - c.user().addr());
+        }
+        if live != 0 {
+            let room = footprint(end.addr() - c.start().addr());
+            give_back(book, live, c, begin, c.start().wrapping_add(room));
             return None;
         }
+        book.set(book!(book).next, live);
         tools::closed(book.as_home());
         c = book.chunk();
+        own = Some(book);
     }
-    Some(c)
+    let (begin, end) = place(c, own);
+    Some((begin, end.addr() - begin.addr()))
 }
 
 /// Are the records as we left them that [`vacate`] looks at first, for a chunk without an
@@ -597,34 +613,39 @@ impl WayBack {
     }
 }
 
-/// One less is alive in the arena; how many are now.
-fn leave(book: Book) -> Option<u32> {
-    let arena = book!(book);
-    let Some(live) = arena.live.checked_sub(1) else {
-        fault::report(c"Pool object count zero!");
-        return None;
-    };
-    book.set(arena.next, live);
-    Some(live)
+/// Where the block or room of a chunk begins and ends; `own` is its arena, if it has one.
+fn place(c: Chunk, own: Option<Book>) -> (*mut u8, *mut u8) {
+    match own {
+        None => (c.start(), c.start().wrapping_add(HEADER + c.size())),
+        Some(book) => {
+            let front = match book.kind() {
+                Kind::Pool => POOL_FRONT,
+                Kind::Cache => CACHE_FRONT,
+            };
+            (c.start().wrapping_sub(front), book!(book).end)
+        }
+    }
 }
 
 /// The room of the member `c`, which has left, can be used again: a slot always;
-/// in a pool if it is at the end, or when nothing else is left.
-fn give_back(book: Book, c: Chunk) {
-    let begin = c.start().wrapping_sub(front(c));
+/// in a pool if it is at the end, or when nothing else is left. So many are alive now.
+fn give_back(book: Book, live: u32, c: Chunk, begin: *mut u8, end: *mut u8) {
     let arena = book!(book);
-    if book.kind() == Kind::Cache && arena.next.is_null() {
-        book.set(begin, arena.live);
+    let mut next = arena.next;
+    if book.kind() == Kind::Cache && next.is_null() {
+        next = begin;
     } else if book.kind() == Kind::Cache {
         let Some((size, count, bitmap)) = book.slots() else {
+            book.set(next, live);
             return c.corrupted(c"pool of slots");
         };
         let slot = (begin.addr() - book.start().addr()) / slot_bytes(size);
         // SAFETY: `begin` is one of the slots that `take_slot` gave.
         unsafe { bitmap::give(bitmap, count, slot) };
-    } else if arena.live == 1 && !book.chunk().has(FREE) {
-        book.set(book.start(), arena.live);
-    } else if end(c) == arena.next {
-        book.set(begin, arena.live);
+    } else if live == 1 && !book.chunk().has(FREE) {
+        next = book.start();
+    } else if end == next {
+        next = begin;
     }
+    book.set(next, live);
 }

@@ -41,7 +41,10 @@ fn plainly(c: Chunk, location: *const c_char) -> bool {
 /// nothing below.
 #[inline(always)]
 pub fn plain(c: Chunk, location: *const c_char) -> c_int {
-    if is_leaf(c) && alloc::release_straight(c, location) {
+    if c.has_hook() {
+        return chunk(c, location);
+    }
+    if tree::any_child(c).is_none() && alloc::release_straight(c, location) {
         return 0;
     }
     less_plain::<0>(c, location)
@@ -50,25 +53,27 @@ pub fn plain(c: Chunk, location: *const c_char) -> c_int {
 /// The same for one that is just a member of a pool.
 #[inline(always)]
 pub fn member(c: Chunk, location: *const c_char) -> c_int {
-    if is_leaf(c) && alloc::release_member(c, location) {
+    if c.has_hook() {
+        return chunk(c, location);
+    }
+    if tree::any_child(c).is_none() && alloc::release_member(c, location) {
         return 0;
     }
     less_plain::<MEMBER>(c, location)
 }
 
-/// For either, which have just these flags: with leaves below, which go first.
+/// For either, which have just these flags, and nothing to ask: with leaves below, which
+/// go first.
 #[inline(never)]
 fn less_plain<const FLAGS: Flag>(c: Chunk, location: *const c_char) -> c_int {
-    if !c.has_hook() {
-        leaves(c, None, location);
-        let is_gone = is_leaf(c)
-            && match FLAGS {
-                MEMBER => alloc::release_member(c, location),
-                _ => alloc::release_quickly(c, key::flags(FLAGS), location),
-            };
-        if is_gone {
-            return 0;
-        }
+    leaves(c, None, location);
+    let is_gone = tree::any_child(c).is_none()
+        && match FLAGS {
+            MEMBER => alloc::release_member(c, location),
+            _ => alloc::release_quickly(c, key::flags(FLAGS), location),
+        };
+    if is_gone {
+        return 0;
     }
     chunk(c, location)
 }

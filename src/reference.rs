@@ -87,6 +87,7 @@ pub fn count(c: Chunk) -> usize {
 
 // ---- destructors ----------------------------------------------------------
 
+#[inline(never)]
 fn hook_place(c: Chunk) -> *mut c_void {
     match newest(c) {
         Some(h) => open(h, &handle!(h).destructor),
@@ -98,7 +99,10 @@ fn hook_place(c: Chunk) -> *mut c_void {
 /// The destructor of `c`.
 #[inline]
 pub fn destructor(c: Chunk) -> Option<Destructor> {
-    let f = hook_place(c);
+    let f = match c.has(REFERENCED) {
+        false => c.hook(),
+        true => hook_place(c),
+    };
     // SAFETY: only `set_destructor` writes it: NULL or such a function.
     unsafe { core::mem::transmute::<*mut c_void, Option<Destructor>>(f) }
 }
