@@ -2,6 +2,19 @@
 //!
 //! A block is `[front] header user-memory [behind]`; front and room behind only
 //! for pools and caches, see `arena`.
+//!
+//! A new chunk comes by the first of these ways that is open to it.  Each calls nothing,
+//! or next to nothing, and what it is not made for it leaves, by a tail call, to the next:
+//!
+//! | `ctx` | way |
+//! |---|---|
+//! | without a flag or a limit | `straight`: a kept block, a first child without a flag |
+//! | | `new_fresh`: a block from malloc |
+//! | | `new_kept`: a kept block, any first child |
+//! | a pool, or just in one | `new_in_pool` |
+//! | under a limit; or the block is large | `new_block` |
+//! | a full pool; in a pool, with more flags | `new_in_any_pool` |
+//! | NULL, the null context, the autofree context, no chunk | `new_with_care` |
 
 use crate::chunk::{
     Chunk, FREE, Flag, HANDLE, HEADER, HELD, MAX_SIZE, MEMBER, OWNER, POOL, REFERENCED, ROOMY,

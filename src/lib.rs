@@ -39,9 +39,8 @@
 //! `talloc_strdup(ctx, "text")`: `string::copy` asks `alloc::new` for 5 bytes below
 //! `ctx`.  The straight way: the tag before `ctx` is that of a chunk without a flag,
 //! it is under no limit, and this thread keeps a block of that size.  Then the header
-//! is written and becomes the newest child.  `new_in_pool`, `new_fresh` and
-//! `new_block` are the ways for parents in pools, for want of a kept block, and under
-//! limits.  For all else, `new_with_care` checks the pointer, and `planned` goes step
+//! is written and becomes the newest child.  `alloc` has a list of the ways that are
+//! nearly as straight.  For all else, `new_with_care` checks the pointer, and `planned` goes step
 //! by step: the parent is `ctx`, or the null context for NULL; `arena::carve` is asked
 //! whether that is a pool or lies in one with room left; if not,
 //! `memlimit::account_of` the parent is charged, and a block comes from `heap`;
@@ -53,14 +52,15 @@
 //! `talloc_free(p)`: the straight way, for a chunk without a flag, a destructor and
 //! children: `tree::take_out` sees that its neighbours are what they should be, the chunk
 //! leaves the list, the block is kept.  `less_plain` first frees children that are as
-//! plain.  For all else `free::chunk` looks for references, then `begin` runs the
-//! destructor, which may refuse.  From here on `p` is `DYING` and out of sight.
+//! plain.  For all else `free::chunk` looks for references; `family` frees what has
+//! nothing to ask; else `begin` runs the destructor, which may refuse.  A chunk without
+//! children goes then, by `remove`; another is `DYING` from here on, and out of sight.
 //! `free_below` goes to its newest child, begins that one, goes down to its
 //! newest child, and so on; a dying chunk remembers the one above it in its
 //! `hook`, so the walk needs neither stack nor memory.  A child that refuses is
-//! handed over to a new parent.  `finish` takes a chunk without children out of
-//! its list, closes its account, and `alloc::release` gives the block to `heap`, or
-//! back to the `arena` it lies in.
+//! handed over to a new parent.  `finish` removes a chunk whose children are gone: out
+//! of its list and its account; `alloc::release` gives the block to `heap`, or back to
+//! the `arena` it lies in.
 //!
 //! # What was written over
 //!
