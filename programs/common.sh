@@ -17,6 +17,7 @@
 #	ways		how else the library is taken, if not in all three
 #	watch		"loader", if its processes cannot be traced
 #	privileges	"mounts", "network": what drive is given a private one of
+#	as_root		"always", or the ways in which it needs to be root
 #
 # Both find the helpers of drive.sh.
 LC_ALL=C.UTF-8
@@ -115,8 +116,20 @@ load() {
 	seconds=300
 	cost=5
 	ways="path preload replaced"
+	as_root=
 	normal() { cat; }
 	. "$here/each/$name.sh"
+	if [ "$(id -u)" -ne 0 ]; then
+		case $as_root in always)
+			echo "skip - $name: needs to be root"
+			return 1
+			;;
+		esac
+		for way in $as_root; do
+			echo "$name: not run in the way '$way', which needs root"
+			ways=$(echo " $ways " | sed "s/ $way / /")
+		done
+	fi
 	# shellcheck disable=SC2086 # words
 	need $packages || return 1
 	input=$work/$name/input

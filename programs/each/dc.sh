@@ -3,6 +3,7 @@
 packages="samba samba-ad-provision samba-common-bin samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools
 	iproute2 smbclient"
 programs="samba ldbadd ldbmodify ldbdel ldbsearch"
+as_root=always
 # Its ports are fixed.
 privileges="network mounts"
 seconds=600

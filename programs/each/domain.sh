@@ -2,6 +2,7 @@
 . "$here/samba.sh"
 packages="samba samba-ad-provision samba-common-bin samba-dsdb-modules samba-vfs-modules python3-samba ldb-tools"
 programs="samba-tool ldbsearch"
+as_root=always
 seconds=600
 cost=100
 

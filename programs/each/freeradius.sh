@@ -1,6 +1,7 @@
 # FreeRADIUS with a thread pool: PAP, CHAP and accounting.
 packages="freeradius freeradius-utils"
 programs="freeradius radclient"
+as_root=replaced
 cost=10
 
 prepare() {

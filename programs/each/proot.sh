@@ -1,6 +1,7 @@
 # proot, which traces a shell and gives it another root folder.
 packages=proot
 programs=proot
+as_root=replaced
 # What it traces nobody else can, and what is preloaded would be in its guests.
 watch=loader
 ways="path replaced"

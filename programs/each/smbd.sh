@@ -2,6 +2,7 @@
 . "$here/samba.sh"
 packages="samba samba-common-bin smbclient"
 programs="smbd smbclient pdbedit"
+as_root=replaced
 cost=8
 
 prepare() {

@@ -2,6 +2,7 @@
 . "$here/samba.sh"
 packages="winbind samba-common-bin"
 programs="winbindd wbinfo pdbedit net"
+as_root=always
 # Its socket is where wbinfo looks for it.
 privileges=mounts
 cost=10
