@@ -374,7 +374,10 @@ fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
             Step::Refused
         };
     }
-    if let Some(destructor) = reference::destructor(c) {
+    if c.has_hook() {
+        let Some(destructor) = reference::destructor(c) else {
+            return Step::Refused; // after a fault
+        };
         let was = c.set_for_a_while(RUNNING);
         // SAFETY: set by the caller for this chunk. While it runs, the chunk
         // cannot go or move.

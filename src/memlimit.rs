@@ -253,8 +253,9 @@ fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
         return;
     }
     let moved = rehome(c, from, to);
-    uncharge(from, moved.out);
+    // In this order, since in a loop `from` may now be below `to`.
     add(to, moved.into);
+    uncharge(from, moved.out);
 }
 
 /// The account that `c` is to belong to below `new`.

@@ -257,6 +257,61 @@ static void overruns(void)
 	}
 }
 
+static int nothing_to_say(void *ptr)
+{
+	(void)ptr;
+	return 0;
+}
+
+/* --- a size that was overwritten, when the abort function returns --- */
+
+static int reasons;
+
+static void comes_back(const char *reason)
+{
+	reasons += strcmp(reason, UNKNOWN) == 0;
+}
+
+/* The chunk stays, and nothing that fits the wrong size is put in its place. */
+static void wrong_sizes(void)
+{
+	static const uint32_t sizes[] = { 0, 47, 1000, 100000 };
+	enum { PLAIN, WITH_DESTRUCTOR, MEMBER, FORMS };
+	size_t i;
+	int form, call;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (form = PLAIN; form < FORMS; form++) {
+			for (call = 0; call < 4; call++) {
+				void *top = form == MEMBER ? talloc_pool(NULL, 1000) : talloc_new(NULL);
+				char *ptr = talloc_size(top, 48), *other;
+
+				if (form == WITH_DESTRUCTOR)
+					_talloc_set_destructor(ptr, nothing_to_say);
+				header_of(ptr)->size = sizes[i];
+				reasons = 0;
+				talloc_set_abort_fn(comes_back);
+				if (call == 0)
+					CHECK_INT(talloc_free(ptr), -1);
+				else if (call == 1)
+					CHECK(talloc_realloc_size(top, ptr, 2000) == NULL);
+				else if (call == 2)
+					CHECK(talloc_realloc_size(top, ptr, 40) == NULL);
+				else
+					talloc_free_children(top);
+				CHECK(reasons > 0);
+				talloc_set_abort_fn(NULL);
+				CHECK_INT(header_of(ptr)->size, sizes[i]);
+				other = talloc_size(NULL, sizes[i]);
+				CHECK(other != ptr);
+				talloc_free(other);
+				/* what it was, so that the next one finds all in order */
+				header_of(ptr)->size = 48;
+			}
+		}
+	}
+}
+
 /* --- last words --- */
 
 static void use_a_copy(void)
@@ -347,6 +402,7 @@ int main(void)
 	RUN(objects_after_their_cache);
 	RUN(copies);
 	RUN(overruns);
+	RUN(wrong_sizes);
 	RUN(nobody_listens);
 	RUN(destructor_in_ruins);
 	TEST_END();
