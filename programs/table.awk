@@ -57,7 +57,7 @@ END {
 		for (j = 1; j <= k; j++) {
 			p = name[j]
 			# What does next to nothing is in the sum.
-			if (p == "all" || theirs[s, "instructions", p] < theirs[s, "instructions", "all"] / 20)
+			if (p == "all" || !theirs[s, "instructions", p] || theirs[s, "instructions", p] < theirs[s, "instructions", "all"] / 20)
 				continue
 			printf "| %s: %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", s, p,
 				million(ours[s, "instructions", p]), million(theirs[s, "instructions", p]),
