@@ -68,6 +68,8 @@ begin() {
 		echo "$0: $original is this library: nothing to compare with" >&2
 		exit 2
 	fi
+	mkdir "$work/copy"
+	cp "$original" "$work/copy/libtalloc.so.2" && chmod 644 "$work/copy/libtalloc.so.2" || exit 2
 	"${CC:-cc}" -std=gnu11 -O2 -o "$work/watch" "$here/watch.c" || exit 2
 }
 
@@ -152,7 +154,7 @@ load() {
 
 # ---- running -----------------------------------------------------------------
 
-# in_way WAY COMMAND...: on the original, or on ours taken in that way
+# in_way WAY COMMAND...: on the original or a copy of it, or on ours taken in that way
 in_way() {
 	way=$1
 	shift
@@ -170,6 +172,7 @@ in_way() {
 	fi
 	case $way in
 	path) LD_LIBRARY_PATH=$work/lib "$@" ;;
+	copy) LD_LIBRARY_PATH=$work/copy "$@" ;;
 	preload) LD_PRELOAD=$ours "$@" ;;
 	*) "$@" ;;
 	esac

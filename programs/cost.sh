@@ -7,7 +7,8 @@
 # PROGRAMS="ldb notmuch" picks programs, MEASURE="instructions memory wall" what is
 # measured, PAIRS=5 how often for wall time. The lines of what was measured go to
 # build/programs.tsv, in place of older ones, and from there into the tables of
-# docs/real-programs.md and its chart. An hour for all.
+# docs/real-programs.md and its chart. An hour for all. Both libraries are found by
+# LD_LIBRARY_PATH: a search of one more folder costs, too, where many programs start.
 set -u
 if [ $# -ne 1 ]; then
 	echo "usage: $0 STAGE_DIR, where \`make stage\` has installed the library" >&2
@@ -95,7 +96,7 @@ instructions() {
 	# The work is smaller here, and so is the input.
 	load "$name" || return
 	before
-	for way in original path; do
+	for way in copy path; do
 		dir=$work/$name/$way
 		counts=$work/counts
 		export counts
@@ -106,20 +107,20 @@ instructions() {
 		count "$counts" | sort >"$work/$way.count"
 	done
 	rm -rf "$work/before"
-	both "$work/path.count" "$work/original.count" instructions
+	both "$work/path.count" "$work/copy.count" instructions
 }
 
 # ---- memory ------------------------------------------------------------------
 
 memory() {
 	[ "$watch" = tracer ] || return
-	for way in original path; do
+	for way in copy path; do
 		dir=$work/$name/memory-$way
 		try watched "$name" $way "$dir" || return
 		awk '$2 == "ours" || $2 == "other" { if ($3 > peak[$1]) peak[$1] = $3 }
 			END { for (p in peak) print p, peak[p] }' "$dir/processes" | sort >"$work/$way.peak"
 	done
-	both "$work/path.peak" "$work/original.peak" memory
+	both "$work/path.peak" "$work/copy.peak" memory
 }
 
 # ---- wall time ---------------------------------------------------------------
@@ -129,7 +130,7 @@ wall() {
 	pair=0
 	while [ $pair -le "$PAIRS" ]; do
 		pair=$((pair + 1))
-		for way in original path; do
+		for way in copy path; do
 			dir=$work/$name/wall-$way-$pair
 			try run "$name" $way "$dir" || return
 			if [ $pair -gt 1 ]; then
@@ -138,7 +139,7 @@ wall() {
 			rm -rf "$dir"
 		done
 	done
-	for way in original path; do
+	for way in copy path; do
 		sort -k1,1 -k2,2n "$work/$way.times" | awk '
 			$1 != step { out(); step = $1; n = 0 }
 			{ value[++n] = $2 }
@@ -146,7 +147,7 @@ wall() {
 			END { out() }' >"$work/$way.median"
 		rm "$work/$way.times"
 	done
-	both "$work/path.median" "$work/original.median" wall
+	both "$work/path.median" "$work/copy.median" wall
 }
 
 case $PROGRAMS in
