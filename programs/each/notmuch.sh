@@ -29,7 +29,7 @@ drive() {
 		echo "$query: $(notmuch count -- "$query") $(notmuch count --output=threads -- "$query")"
 	done >result/counts
 	timed search notmuch search --sort=oldest-first '*' >search
-	sort search >result/search
+	normal <search | sort >result/search
 	notmuch search --output=messages 'pot12 and tag:inbox' | sort >result/messages
 	timed show notmuch show --format=json --entire-thread=false --body=true from:writer3 >show
 	sed 's/}, {/},\n{/g' show | sort >result/show
@@ -46,5 +46,5 @@ drive() {
 	notmuch new --quiet
 	notmuch count '*' >>result/counts
 	notmuch compact --quiet
-	notmuch search tag:milky | sort >result/compacted
+	notmuch search tag:milky | normal | sort >result/compacted
 }

@@ -14,6 +14,8 @@ drive() {
 	HOME=$PWD
 	export NOTMUCH_CONFIG HOME
 	notmuch new --quiet
-	timed walk ruby "$here/notmuch.rb" "$PWD/mail" >result/walk
+	timed walk ruby "$here/notmuch.rb" "$PWD/mail" >walk
+	# What has the same date comes in the order in which it was indexed.
+	sort walk >result/walk
 	notmuch dump | sort >result/dump
 }
