@@ -191,7 +191,7 @@ unsafe fn new_block(ctx: *const c_void, size: usize, name: *const c_char) -> *mu
 unsafe fn new_in_any_pool(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !ctx.is_null() && size < MAX_SIZE {
         let parent = Chunk::before(ctx);
-        if let Some(new) = in_pool_or_block(parent, size, name, 0) {
+        if let Some(new) = in_pool_or_block(parent, Plan::of(size), name) {
             return user_of(new);
         }
     }
@@ -210,19 +210,13 @@ fn below_block(parent: Chunk) -> Option<(Links, memlimit::Nearest)> {
     Some((links, memlimit::of_block(parent)?))
 }
 
-/// A chunk below a common parent in a pool: there, or if that is full, a block. `None`
-/// is for slower ways.
+/// A chunk without a front below a common parent in a pool: there, or if that is full, a
+/// block. `None` is for slower ways.
 #[inline(always)]
-fn in_pool_or_block(
-    parent: Chunk,
-    size: usize,
-    name: *const c_char,
-    flags: Flag,
-) -> Option<Option<Chunk>> {
+fn in_pool_or_block(parent: Chunk, plan: Plan, name: *const c_char) -> Option<Option<Chunk>> {
     let room = arena::of_parent(parent)?;
-    let is_full = room.is_full_for(size);
-    if !is_full {
-        return in_room(room, parent, size, name, flags).map(Some);
+    if !room.is_full_for(plan.size) {
+        return in_room(room, parent, plan.size, name, plan.flags).map(Some);
     }
     let account = match parent.has(MEMBER) {
         false => memlimit::of_block(parent)?,
@@ -230,10 +224,6 @@ fn in_pool_or_block(
         true => None,
     };
     let links = tree::first_below(parent, Among::Common)?;
-    let plan = Plan {
-        flags,
-        ..Plan::of(size)
-    };
     // SAFETY: there is a parent, and these are the links below it.
     Some(unsafe { block_below(parent, account, plan, name, links) })
 }
@@ -270,7 +260,7 @@ pub fn special(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: Flag
             // SAFETY: there is a parent, and these are the links below it.
             return unsafe { block_below(parent, account, plan, name, links) };
         }
-        if let Some(new) = in_pool_or_block(parent, size, name, flags) {
+        if let Some(new) = in_pool_or_block(parent, plan, name) {
             return new;
         }
     }

@@ -334,11 +334,18 @@ fn carve_from(parent: Chunk, front: usize, size: usize) -> Option<(NonNull<u8>, 
     Some((place, home))
 }
 
+/// Are so many bytes free at the end of a pool?
+#[inline(always)]
+fn has_room(book: Book, bytes: usize) -> bool {
+    let arena = book!(book);
+    book.kind() == Kind::Pool && arena.end.addr() - arena.next.addr() >= bytes
+}
+
 /// Cuts `bytes` bytes off the free room of a pool.
 #[inline(always)]
 fn cut(book: Book, bytes: usize) -> Option<(NonNull<u8>, *mut c_void)> {
     let arena = book!(book);
-    if book.kind() != Kind::Pool || arena.end.addr() - arena.next.addr() < bytes {
+    if !has_room(book, bytes) {
         return None;
     }
     let place = NonNull::new(arena.next)?;
@@ -379,10 +386,7 @@ pub struct Room(Book);
 impl Room {
     /// Is it too full for a chunk of `size` bytes, when no tool is watching?
     pub fn is_full_for(&self, size: usize) -> bool {
-        let arena = book!(self.0);
-        !tools::may_watch()
-            && (self.0.kind() == Kind::Cache
-                || arena.end.addr() - arena.next.addr() < round(HEADER + size))
+        !tools::may_watch() && !has_room(self.0, round(HEADER + size))
     }
 
     /// Room for a header and `size` bytes, with what the `home` of the chunk is to be,

@@ -87,24 +87,17 @@ fn large_class_of(bytes: usize) -> usize {
     SMALL + power * LARGE_STEPS + step
 }
 
-/// Bytes that each block of a large class is smaller than.
-const fn end_of_large(class: usize) -> usize {
-    let (power, step) = ((class - SMALL) / LARGE_STEPS, (class - SMALL) % LARGE_STEPS);
-    ((LARGE_STEPS + step + 1) * (FIRST_LARGE / LARGE_STEPS)) << power
-}
-
 /// What follows is counted in units of so many bytes.
 const UNIT: usize = 16;
 
-/// What a block takes, with what malloc adds to it; a large one no more than that.
-const fn cost_of(class: usize) -> usize {
-    if class < SMALL {
-        small_cost(class)
-    } else {
-        end_of_large(class) / UNIT
-    }
+/// What a large block takes, with what malloc adds to it, at most.
+const fn large_cost(class: usize) -> usize {
+    let (power, step) = ((class - SMALL) / LARGE_STEPS, (class - SMALL) % LARGE_STEPS);
+    let end = ((LARGE_STEPS + step + 1) * (FIRST_LARGE / LARGE_STEPS)) << power;
+    end / UNIT
 }
 
+/// What a small one takes.
 #[inline(always)]
 const fn small_cost(class: usize) -> usize {
     class + 1
@@ -206,7 +199,7 @@ impl Cache {
     /// As for [`give`].
     unsafe fn put_large_or_free(&mut self, block: *mut u8, bytes: usize) {
         let class = large_class_of(bytes);
-        let cost = cost_of(class);
+        let cost = large_cost(class);
         let kept = self.kept().wrapping_add(cost);
         // SAFETY: the caller's promise; it has at least two words.
         unsafe {
@@ -388,7 +381,7 @@ pub fn take_large(bytes: usize) -> Option<NonNull<u8>> {
         if room >= bytes {
             // SAFETY: as above: it has the next one in its second word.
             *first = unsafe { *next_of(block.as_ptr()) };
-            cache.granted = cache.granted.wrapping_sub(cost_of(class));
+            cache.granted = cache.granted.wrapping_sub(large_cost(class));
             return Some(block);
         }
     }
