@@ -16,7 +16,8 @@ drive() {
 	daemon mgw.out osmo-mgw -c mgw.cfg
 	await 30 vty 4258 </dev/null
 	await 30 vty 4243 </dev/null
-	timed subscribers subscribers | vty 4258 >result/hlr
+	subscribers >commands
+	timed subscribers vty 4258 <commands >result/hlr
 	# As many as there are endpoints at most.
 	timed connections client mgcp 2427 "$(part 150)" >result/mgcp
 	printf '%s\n' 'show mgcp' 'show stats' 'show talloc-context application full' \
