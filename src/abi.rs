@@ -3,21 +3,20 @@
 //! The doc comments are the documentation of the generated header. Every
 //! function here takes what C gives it, so one rule stands for all `# Safety`
 //! sections: a chunk or context is NULL, or a pointer in front of which
-//! [`chunk::HEADER`] bytes can be read; a text is NULL or a C string; a
+//! [`header::HEADER`] bytes can be read; a text is NULL or a C string; a
 //! `location` or `name` stays readable as long as the chunk has it; and a tree
 //! is used by one thread at a time.
 //!
-//! [`chunk::HEADER`]: crate::chunk::HEADER
+//! [`header::HEADER`]: crate::header::HEADER
 
 #![allow(clippy::missing_safety_doc)]
 
-use crate::chunk::{Chunk, MAX_SIZE, MEMBER, user_of};
+use crate::header::{Chunk, MAX_SIZE, user_of};
 use crate::root::or_null_context;
 use crate::string::At;
-use crate::tree::Among;
 use crate::{
-    alloc, cache, fault, free, global, key, memlimit, name, parent, pool, reference, report,
-    string, tree,
+    alloc, cache, fault, free, global, limit, mac, name, pool, realloc, refs, report, steal,
+    string, walk,
 };
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr::{null, null_mut};
@@ -82,7 +81,7 @@ pub extern "C" fn talloc_version_minor() -> c_int {
 /// protection it gives. Another process has another one.
 #[unsafe(no_mangle)]
 pub extern "C" fn talloc_test_get_magic() -> c_int {
-    key::public() as c_int
+    mac::public() as c_int
 }
 
 /// Allocates memory without a name.
@@ -118,31 +117,7 @@ pub unsafe extern "C" fn talloc_init(fmt: *const c_char, args: ...) -> *mut c_vo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_free(ptr: *mut c_void, location: *const c_char) -> c_int {
     // SAFETY: the module's rule.
-    match unsafe { Chunk::plain(ptr) } {
-        Some(c) => free::plain(c, location),
-        // SAFETY: as here.
-        None => unsafe { free_less_straight(ptr, location) },
-    }
-}
-
-#[inline(never)]
-unsafe fn free_less_straight(ptr: *mut c_void, location: *const c_char) -> c_int {
-    if !ptr.is_null() {
-        let c = Chunk::before(ptr);
-        if c.is_just(MEMBER) {
-            return free::member(c, location);
-        }
-    }
-    // SAFETY: as here.
-    unsafe { free_with_care(ptr, location) }
-}
-
-#[inline(never)]
-unsafe fn free_with_care(ptr: *mut c_void, location: *const c_char) -> c_int {
-    if ptr.is_null() {
-        return -1;
-    }
-    free::chunk(chunk!(ptr, -1), location)
+    unsafe { free::user(ptr, location) }
 }
 
 /// Frees the children of a chunk, not the chunk itself, nor the child that
@@ -151,7 +126,6 @@ unsafe fn free_with_care(ptr: *mut c_void, location: *const c_char) -> c_int {
 /// @param ptr  the chunk; NULL does nothing
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_free_children(ptr: *mut c_void) {
-    fault::in_call(c"talloc_free_children");
     if !ptr.is_null() {
         free::children(chunk!(ptr), c"talloc_free_children".as_ptr());
     }
@@ -180,8 +154,8 @@ pub unsafe extern "C" fn _talloc_set_destructor(
     ptr: *const c_void,
     destructor: Option<unsafe extern "C" fn(ptr: *mut c_void) -> c_int>,
 ) {
-    fault::in_call(c"talloc_set_destructor");
-    reference::set_destructor(chunk!(ptr), destructor);
+    // SAFETY: the module's rule.
+    unsafe { refs::set_destructor(ptr, destructor) };
 }
 
 /// Gives a chunk another parent. Call it as talloc_steal(new_ctx, ptr).
@@ -200,19 +174,7 @@ pub unsafe extern "C" fn _talloc_steal_loc(
     location: *const c_char,
 ) -> *mut c_void {
     // SAFETY: the module's rule.
-    let plain = unsafe { (Chunk::plain(new_ctx), Chunk::plain(ptr)) };
-    if let (Some(new), Some(c)) = plain
-        && parent::change_quickly(new, c, Among::Plain)
-    {
-        return ptr.cast_mut();
-    }
-    if ptr.is_null() {
-        return null_mut();
-    }
-    fault::in_call(c"talloc_steal");
-    let c = chunk!(ptr, null_mut());
-    reference::steal(context!(new_ctx, null_mut()), c, location);
-    ptr.cast_mut()
+    unsafe { steal::user(new_ctx, ptr, location) }
 }
 
 /// Gives a chunk a formatted name. The text becomes a child of the chunk; that
@@ -307,12 +269,51 @@ pub unsafe extern "C" fn _talloc_zero(
     name: *const c_char,
 ) -> *mut c_void {
     // SAFETY: the module's rule.
-    let c = unsafe { alloc::new(ctx, size, name) };
-    if let Some(c) = c {
-        // SAFETY: a fresh chunk of that size.
-        unsafe { c.user().cast::<u8>().write_bytes(0, size) };
+    unsafe {
+        match alloc::spot(ctx, size) {
+            Ok(spot) => {
+                let user = spot.fill(size, 0, name).user();
+                user.cast::<u8>().write_bytes(0, size);
+                user
+            }
+            Err(t) => zero_slow(ctx, size, name, t),
+        }
     }
-    user_of(c)
+}
+
+#[inline(never)]
+unsafe fn zero_slow(
+    ctx: *const c_void,
+    size: usize,
+    name: *const c_char,
+    t: u64,
+) -> *mut c_void {
+    // SAFETY: the module's rule; a fresh chunk of that size.
+    unsafe {
+        let user = alloc::slow(ctx, size, name, t);
+        if !user.is_null() {
+            user.cast::<u8>().write_bytes(0, size);
+        }
+        user
+    }
+}
+
+#[inline(never)]
+unsafe fn memdup_slow(
+    ctx: *const c_void,
+    p: *const c_void,
+    size: usize,
+    name: *const c_char,
+    t: u64,
+) -> *mut c_void {
+    // SAFETY: the module's rule; size bytes at p, says the caller, and a fresh chunk.
+    unsafe {
+        let user = alloc::slow(ctx, size, name, t);
+        if !user.is_null() && size > 0 {
+            user.copy_from_nonoverlapping(p, size);
+        }
+        user
+    }
 }
 
 /// The name of a chunk.
@@ -361,11 +362,10 @@ unsafe fn if_named(ptr: *const c_void, name: *const c_char) -> *mut c_void {
 /// @return     its parent, NULL for a top-level chunk or NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_parent(ptr: *const c_void) -> *mut c_void {
-    fault::in_call(c"talloc_parent");
     if ptr.is_null() {
         return null_mut();
     }
-    user_of(tree::parent(chunk!(ptr, null_mut())))
+    user_of(walk::parent(chunk!(ptr, null_mut())))
 }
 
 /// The name of a chunk's parent.
@@ -374,11 +374,10 @@ pub unsafe extern "C" fn talloc_parent(ptr: *const c_void) -> *mut c_void {
 /// @return     the name, NULL if there is no parent or it has no name
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_parent_name(ptr: *const c_void) -> *const c_char {
-    fault::in_call(c"talloc_parent_name");
     if ptr.is_null() {
         return null();
     }
-    tree::parent(chunk!(ptr, null())).map_or(null(), Chunk::name)
+    walk::parent(chunk!(ptr, null())).map_or(null(), Chunk::name)
 }
 
 /// The user bytes of a chunk and all below it.
@@ -388,7 +387,6 @@ pub unsafe extern "C" fn talloc_parent_name(ptr: *const c_void) -> *const c_char
 /// @return     the sum; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
-    fault::in_call(c"talloc_total_size");
     or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).size)
 }
 
@@ -399,7 +397,6 @@ pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
 /// @return     the number; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_blocks(ptr: *const c_void) -> usize {
-    fault::in_call(c"talloc_total_blocks");
     or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).blocks)
 }
 
@@ -421,14 +418,16 @@ pub unsafe extern "C" fn _talloc_memdup(
         return null_mut();
     }
     // SAFETY: the module's rule.
-    let c = unsafe { alloc::new(ctx, size, name) };
-    if let Some(c) = c
-        && size > 0
-    {
-        // SAFETY: size bytes at p, says the caller, and a fresh chunk of them.
-        unsafe { c.user().copy_from_nonoverlapping(p, size) };
+    unsafe {
+        match alloc::spot(ctx, size) {
+            Ok(spot) => {
+                let user = spot.fill(size, 0, name).user();
+                user.copy_from_nonoverlapping(p, size);
+                user
+            }
+            Err(t) => memdup_slow(ctx, p, size, name, t),
+        }
     }
-    user_of(c)
 }
 
 /// Checks that a chunk has a certain name, and aborts if it has not. Call it as
@@ -481,7 +480,6 @@ pub unsafe extern "C" fn talloc_find_parent_byname(
     ctx: *const c_void,
     name: *const c_char,
 ) -> *mut c_void {
-    fault::in_call(c"talloc_find_parent_byname");
     if ctx.is_null() {
         return null_mut();
     }
@@ -498,7 +496,6 @@ pub unsafe extern "C" fn talloc_find_parent_byname(
 /// @return      the pool, a chunk of size 0; NULL without memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_pool(ctx: *const c_void, size: usize) -> *mut c_void {
-    fault::in_call(c"talloc_pool");
     let ctx = context!(ctx, null_mut());
     user_of(pool::pool(ctx, size))
 }
@@ -520,7 +517,6 @@ pub unsafe extern "C" fn _talloc_pooled_object(
     num_subobjects: c_uint,
     total_subobjects_size: usize,
 ) -> *mut c_void {
-    fault::in_call(c"talloc_pooled_object");
     let ctx = context!(ctx, null_mut());
     user_of(pool::pooled_object(
         ctx,
@@ -555,7 +551,6 @@ pub unsafe extern "C" fn talloc_pool_cache(
     size: usize,
     objsize: usize,
 ) -> *mut c_void {
-    fault::in_call(c"talloc_pool_cache");
     let ctx = context!(ctx, null_mut());
     user_of(cache::pool_cache(ctx, size, objsize))
 }
@@ -569,13 +564,12 @@ pub unsafe extern "C" fn talloc_pool_cache(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_cache(cache: *const c_void) -> *mut c_void {
     // SAFETY: the module's rule.
-    if let Some(c) = unsafe { cache::object_straight(cache) } {
+    if let Some(c) = unsafe { cache::object_fast(cache) } {
         return c.user();
     }
     if cache.is_null() {
         return null_mut();
     }
-    fault::in_call(c"talloc_cache");
     user_of(cache::object(chunk!(cache, null_mut())))
 }
 
@@ -599,12 +593,11 @@ pub unsafe extern "C" fn talloc_cache_zero(cache: *const c_void) -> *mut c_void 
 /// @return     0, or -1 for NULL or without memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_increase_ref_count(ptr: *const c_void) -> c_int {
-    fault::in_call(c"talloc_increase_ref_count");
     if ptr.is_null() {
         return -1;
     }
     let c = chunk!(ptr, -1);
-    if reference::make(None, c, c"talloc_increase_ref_count".as_ptr()) {
+    if refs::make(None, c, c"talloc_increase_ref_count".as_ptr()) {
         0
     } else {
         -1
@@ -616,8 +609,7 @@ pub unsafe extern "C" fn talloc_increase_ref_count(ptr: *const c_void) -> c_int 
 /// @param ptr  the chunk
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_reference_count(ptr: *const c_void) -> usize {
-    fault::in_call(c"talloc_reference_count");
-    reference::count(chunk!(ptr, 0))
+    refs::count(chunk!(ptr, 0))
 }
 
 /// Makes a context an additional parent of a chunk. Call it as
@@ -643,16 +635,8 @@ pub unsafe extern "C" fn _talloc_reference_loc(
     ptr: *const c_void,
     location: *const c_char,
 ) -> *mut c_void {
-    fault::in_call(c"talloc_reference");
-    if ptr.is_null() {
-        return null_mut();
-    }
-    let c = chunk!(ptr, null_mut());
-    if reference::make(context!(ctx, null_mut()), c, location) {
-        c.user()
-    } else {
-        null_mut()
-    }
+    // SAFETY: the module's rule.
+    unsafe { refs::reference(ctx, ptr, location) }
 }
 
 /// Removes one parent of a chunk, a reference's owner or the parent proper. The
@@ -663,9 +647,12 @@ pub unsafe extern "C" fn _talloc_reference_loc(
 /// @return     0; -1 if ptr is NULL, ctx is no parent of it, or it refuses to go
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_unlink(ctx: *const c_void, ptr: *mut c_void) -> c_int {
-    fault::in_call(c"talloc_unlink");
     if ptr.is_null() {
         return -1;
+    }
+    // SAFETY: the module's rule.
+    if let Some(done) = unsafe { refs::unlink_fast(ctx, ptr, c"talloc_unlink".as_ptr()) } {
+        return done;
     }
     let c = chunk!(ptr, -1);
     free::unlink(context!(ctx, -1), c, c"talloc_unlink".as_ptr())
@@ -696,7 +683,6 @@ pub unsafe extern "C" fn talloc_get_size(ctx: *const c_void) -> usize {
 /// @param file  where to print
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE) {
-    fault::in_call(c"talloc_show_parents");
     let c = context!(ctx);
     if !file.is_null() {
         // SAFETY: a stream, as the caller gave it.
@@ -711,12 +697,11 @@ pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE
 /// @return     1 if ptr is ctx or above it, else 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_is_parent(ctx: *const c_void, ptr: *const c_void) -> c_int {
-    fault::in_call(c"talloc_is_parent");
     if ctx.is_null() {
         return 0;
     }
     let c = chunk!(ctx, 0);
-    tree::ancestors(c)
+    walk::ancestors(c)
         .any(|a| a.user().cast_const() == ptr)
         .into()
 }
@@ -734,13 +719,12 @@ pub unsafe extern "C" fn talloc_reparent(
     new_parent: *const c_void,
     ptr: *const c_void,
 ) -> *mut c_void {
-    fault::in_call(c"talloc_reparent");
     if ptr.is_null() {
         return null_mut();
     }
     let c = chunk!(ptr, null_mut());
     let old = context!(old_parent, null_mut());
-    if reference::reparent(old, context!(new_parent, null_mut()), c) {
+    if steal::reparent(old, context!(new_parent, null_mut()), c) {
         c.user()
     } else {
         null_mut()
@@ -869,10 +853,10 @@ pub unsafe extern "C" fn _talloc_realloc(
         return unsafe { talloc_named_const(ctx, size, name) };
     }
     // SAFETY: the module's rule.
-    match unsafe { alloc::grow_straight(ptr, |_| size) } {
-        Some(c) => {
+    match unsafe { realloc::grow_fast(ptr, |_| size) } {
+        Some((c, _)) => {
             c.set_name(name);
-            c.user()
+            ptr
         }
         // SAFETY: as above.
         None => unsafe { realloc_with_care(ptr, size, name) },
@@ -881,8 +865,7 @@ pub unsafe extern "C" fn _talloc_realloc(
 
 #[inline(never)]
 unsafe fn realloc_with_care(ptr: *mut c_void, size: usize, name: *const c_char) -> *mut c_void {
-    fault::in_call(c"talloc_realloc");
-    user_of(alloc::resize(chunk!(ptr, null_mut()), size, name))
+    user_of(realloc::resize(chunk!(ptr, null_mut()), size, name))
 }
 
 /// talloc_realloc_size() as a function, for those who want a pointer to one.
@@ -906,7 +889,7 @@ pub unsafe extern "C" fn talloc_realloc_fn(
 #[inline(always)]
 unsafe fn copy_text(ctx: *const c_void, text: *const c_char, length: usize) -> *mut c_char {
     // SAFETY: the text has that many bytes, says the caller.
-    user_of(unsafe { string::copy(ctx, text, length) }).cast()
+    unsafe { string::copy(ctx, text, length) }
 }
 
 /// Appends `length` bytes of `text` to `s`.
@@ -915,13 +898,12 @@ unsafe fn append(s: *mut c_char, at: At, text: *const c_char, length: usize) -> 
         // SAFETY: as here.
         return unsafe { copy_text(null(), text, length) };
     }
-    if at == At::EndOfBuffer
+    if at == At::EndOfBuffer {
         // SAFETY: as here.
-        && let Some(c) = unsafe { string::append_straight(s, text, length) }
-    {
-        return c.user().cast();
+        if unsafe { string::append_fast(s, text, length) } {
+            return s;
+        }
     }
-    fault::in_call(c"an append");
     let c = chunk!(s, null_mut());
     // SAFETY: s is a C string, and text has that many bytes, say the callers.
     user_of(unsafe { string::append(c, at.of(c), text, length) }).cast()
@@ -1203,7 +1185,6 @@ pub unsafe extern "C" fn talloc_report_depth_cb(
     >,
     private_data: *mut c_void,
 ) {
-    fault::in_call(c"talloc_report_depth_cb");
     let root = or_null_context(context!(ptr));
     if let (Some(root), Some(show)) = (root, callback) {
         report::walk(root, depth, max_depth, |seen| {
@@ -1229,11 +1210,8 @@ pub unsafe extern "C" fn talloc_report_depth_file(
     max_depth: c_int,
     file: *mut FILE,
 ) {
-    fault::in_call(c"talloc_report");
     let root = or_null_context(context!(ptr));
-    if let Some(root) = root
-        && !file.is_null()
-    {
+    if let Some(root) = root.filter(|_| !file.is_null()) {
         // SAFETY: a stream, as the caller gave it.
         unsafe { report::print(root, depth, max_depth, file) };
     }
@@ -1331,9 +1309,8 @@ pub extern "C" fn talloc_set_log_stderr() {
 /// cbindgen:postfix=_DEPRECATED_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_set_memlimit(ctx: *const c_void, max_size: usize) -> c_int {
-    fault::in_call(c"talloc_set_memlimit");
     match context!(ctx, -1) {
-        Some(c) if memlimit::set(c, max_size) => 0,
+        Some(c) if limit::set(c, max_size) => 0,
         Some(_) => 1,
         None => -1,
     }

@@ -71,8 +71,7 @@ pub unsafe fn give(bitmap: *mut u64, slots: usize, slot: usize) {
     }
 }
 
-/// Takes the first free slot; `None` when none is free. A bitmap that somebody wrote
-/// to may say a slot that there is not.
+/// Takes the first free slot; `None` when none is free.
 ///
 /// # Safety
 /// `bitmap` was filled for `slots` slots.

@@ -1,63 +1,211 @@
-//! Static pool caches: objects of one size, handed out and taken back. What
-//! happens in their room is told in `arena`.
+//! Static pool caches: objects of one size, handed out and taken back.
+//!
+//! A cache is a pool whose room is slots of one size.  Which are free is kept in a bitmap,
+//! out of band like the cache's record: in a record where that is large enough, else in
+//! pages of its own.  The slot given back last is kept apart: the next object takes it.
 
-use crate::alloc::{self, Plan};
-use crate::arena;
-use crate::chunk::{Chunk, MAX_SIZE, MEMBER, POOL};
-use crate::tree::{self, Among};
+use crate::bitmap;
+use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload};
+use crate::pool::{self, footprint};
+use crate::records::{self, Kind, Record};
+use crate::{list, record, sysmem, tools};
 use core::ffi::c_void;
-use core::ptr::null;
+use core::ptr::{NonNull, null, null_mut};
 
-/// `talloc_pool_cache`: a chunk of size 0 with room for `size / objsize`
-/// objects, rounded up.
+/// What the bitmap of a cache is a part of; before the bits.
+#[repr(C)]
+struct Slots {
+    /// User bytes of an object.
+    size: u32,
+    count: u32,
+    /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
+    mapped: usize,
+}
+
+/// Where the bits begin.
+const BITS: usize = 16;
+const _: () = assert!(size_of::<Slots>() <= BITS);
+
+/// The words of bits for which a record has room.
+const IN_RECORD: usize = (size_of::<Record>() - BITS) / size_of::<u64>();
+
+const PAGE: usize = 4096;
+
+/// The slots of a cache.
+fn slots(r: *mut Record) -> *mut Slots {
+    record!(r).end.cast()
+}
+
+fn bits(slots: *mut Slots) -> *mut u64 {
+    slots.cast::<u8>().wrapping_add(BITS).cast()
+}
+
+macro_rules! slots {
+    ($record:expr) => {
+        // SAFETY: those of a cache, which are there as long as its record; used for one
+        // read or write of one field.
+        unsafe { &mut *slots($record) }
+    };
+}
+
+/// Bytes that an object of `size` bytes takes, header included.
+fn slot_bytes(size: usize) -> usize {
+    footprint(HEADER + size)
+}
+
+/// How many user bytes a slot has room for.
+pub fn slot_room(r: *mut Record) -> usize {
+    round(HEADER + slots!(r).size as usize) - HEADER
+}
+
+/// `talloc_pool_cache`: a chunk of size 0 with room for `size / objsize` objects, rounded
+/// up.
 pub fn pool_cache(ctx: Option<Chunk>, size: usize, objsize: usize) -> Option<Chunk> {
     if size == 0 || objsize == 0 || objsize > size || objsize >= MAX_SIZE {
         return None;
     }
     let count = size.div_ceil(objsize);
-    // The slots alone first, so that nothing overflows.
-    if count.checked_mul(arena::slot_bytes(objsize))? >= MAX_SIZE {
+    let room = count.checked_mul(slot_bytes(objsize))?;
+    let before = HEADER + tools::gap();
+    if room >= MAX_SIZE - before {
         return None;
     }
-    let behind = arena::cache_room(objsize, count);
-    if behind >= MAX_SIZE {
+    let slots = make_slots(objsize, count)?;
+    let parent = crate::root::or_null_context(ctx);
+    let Some((c, r)) = pool::open(parent, 0, before + room, Kind::Cache, null()) else {
+        free_slots(slots);
         return None;
-    }
-    let plan = Plan {
-        size: 0,
-        front: arena::CACHE_FRONT,
-        behind,
-        flags: POOL,
     };
-    let c = alloc::planned(ctx, plan)?;
-    arena::open_cache(c, objsize, count);
+    record!(r).start = c.start().wrapping_add(before);
+    record!(r).end = slots.cast();
     Some(c)
 }
 
-/// `talloc_cache`: a new object as the newest child of its cache; `None` if
-/// this is not a cache or all slots are taken.
-pub fn object(cache: Chunk) -> Option<Chunk> {
-    let (place, size, home) = arena::take_slot(cache)?;
-    // SAFETY: a slot for that size, taken for this chunk.
-    Some(unsafe { alloc::in_place(Some(cache), place, Plan::of(size), home) })
+/// A record or pages for the bitmap of a cache, all slots free.
+fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
+    let length = bitmap::length(count);
+    let (slots, mapped) = if length <= IN_RECORD {
+        (records::make()?.cast::<Slots>().as_ptr(), 0)
+    } else {
+        let bytes = (BITS + length * size_of::<u64>()).next_multiple_of(PAGE);
+        let space = sysmem::reserve(bytes + 2 * PAGE)?.as_ptr();
+        let place = space.wrapping_add(PAGE);
+        // SAFETY: the middle of what was reserved.
+        if !unsafe { sysmem::commit(place, bytes) } {
+            // SAFETY: as above.
+            unsafe { sysmem::unmap(space, bytes + 2 * PAGE) };
+            return None;
+        }
+        (place.cast::<Slots>(), bytes + 2 * PAGE)
+    };
+    // SAFETY: fresh, with room for that many words of bits.
+    unsafe {
+        slots.write(Slots {
+            size: size as u32,
+            count: count as u32,
+            mapped,
+        });
+        bitmap::fill(bits(slots), count);
+    }
+    Some(slots)
 }
 
-/// The straight way: a cache without another flag, and the slot given back last.
-/// Else `None`, and nothing is done.
+fn free_slots(slots: *mut Slots) {
+    // SAFETY: made by `make_slots`.
+    unsafe {
+        match (*slots).mapped {
+            0 => records::put(slots.cast()),
+            bytes => sysmem::unmap(slots.cast::<u8>().wrapping_sub(PAGE), bytes),
+        }
+    }
+}
+
+/// The block of a cache goes.
+pub fn closed(r: *mut Record) {
+    free_slots(slots(r));
+}
+
+/// `talloc_cache`, the fast way: a cache without another flag, and the slot given back
+/// last.  Else `None`, and nothing is done.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(always)]
-pub unsafe fn object_straight(cache: *const c_void) -> Option<Chunk> {
+pub unsafe fn object_fast(cache: *const c_void) -> Option<Chunk> {
     if cache.is_null() {
         return None;
     }
     let parent = Chunk::before(cache);
-    if !parent.is_just(POOL) {
+    if parent.payload() >> EASY != POOL >> EASY {
         return None;
     }
-    let links = tree::first_below(parent, Among::Common)?;
-    let (place, size, home) = arena::take_spare_slot(parent)?;
-    // SAFETY: a slot for that size, taken for this chunk, and there is a parent.
-    Some(unsafe { alloc::below(parent, place, size, null(), MEMBER, home, links) })
+    let r = records::pool_around(parent)?;
+    if record!(r).kind != Kind::Cache || sysmem::every() != 0 {
+        return None;
+    }
+    let c = Chunk::at(NonNull::new(record!(r).next)?);
+    let first = list::first_below(parent).ok()?;
+    record!(r).next = null_mut();
+    record!(r).live += 1;
+    c.set_home(r.cast());
+    c.born(parent, first, u64::from(slots!(r).size) | MEMBER, null());
+    list::link_born(parent, first, c);
+    Some(c)
+}
+
+/// The same in any case: the next object as the newest child of its cache; `None` if this
+/// is not a cache or all slots are taken.
+pub fn object(cache: Chunk) -> Option<Chunk> {
+    let t = cache.payload();
+    if t & POOL == 0 {
+        return None;
+    }
+    let r = pool::record_of(cache, t)?;
+    if record!(r).kind != Kind::Cache {
+        return None;
+    }
+    let size = slots!(r).size as usize;
+    let place = match NonNull::new(record!(r).next) {
+        Some(place) => {
+            record!(r).next = null_mut();
+            place
+        }
+        None => {
+            // SAFETY: `make_slots` filled it for so many.
+            let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
+            NonNull::new(record!(r).start.wrapping_add(slot * slot_bytes(size)))?
+        }
+    };
+    record!(r).live += 1;
+    tools::member(r, place.as_ptr(), HEADER + size);
+    let c = Chunk::at(place);
+    c.set_home(r.cast());
+    let site = crate::alloc::Site {
+        c,
+        flags: MEMBER | crate::root::top_flag(Some(cache)) | sysmem::every(),
+        home: r.cast(),
+    };
+    site.open(Some(cache), size as u64, null());
+    debug_assert!(size_of_payload(c.payload()) == size);
+    Some(c)
+}
+
+/// The slot that begins at `place` is free again.
+#[inline(always)]
+pub fn slot_left(r: *mut Record, place: *mut u8) {
+    if record!(r).next.is_null() {
+        record!(r).next = place;
+    } else {
+        slot_back(r, place);
+    }
+}
+
+#[inline(never)]
+fn slot_back(r: *mut Record, place: *mut u8) {
+    let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
+    let slot = (place.addr() - record!(r).start.addr()) / slot_bytes(size);
+    if slot < count {
+        // SAFETY: one of the slots that `object` gave.
+        unsafe { bitmap::give(bits(slots(r)), count, slot) };
+    }
 }

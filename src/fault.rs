@@ -1,6 +1,6 @@
 //! What happens when something is wrong with a chunk: log and abort functions.
 
-use crate::heap;
+use crate::sysmem;
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
@@ -84,7 +84,7 @@ pub fn log_parts(before: &CStr, text: *const c_char, after: &CStr) {
         };
         let room = print(short.as_mut_ptr(), short.len()) + 1;
         if room > short.len() {
-            if let Some(long) = heap::scratch(room) {
+            if let Some(long) = sysmem::scratch(room) {
                 print(long.start(), room);
                 return log(CStr::from_ptr(long.start()));
             }
@@ -116,8 +116,8 @@ pub fn report(reason: &CStr) {
     }
 }
 
-/// Says in the log, before a report, which field of the chunk called `name` is wrong,
-/// how, and what call met it.
+/// Says in the log, before a report, which field of the chunk called `name` is wrong, and
+/// how.
 #[cold]
 #[inline(never)]
 pub fn corrupted(name: *const c_char, field: &CStr, how: &CStr) {
@@ -133,42 +133,13 @@ pub fn corrupted(name: *const c_char, field: &CStr, how: &CStr) {
         libc::snprintf(
             line.as_mut_ptr(),
             line.len(),
-            c"talloc: chunk '%.200s': its %s %s, met by %s\n".as_ptr(),
+            c"talloc: chunk '%.200s': its %s %s\n".as_ptr(),
             name,
             field.as_ptr(),
             how.as_ptr(),
-            talloc_impl_call(),
         );
         log(CStr::from_ptr(line.as_ptr()));
     }
-}
-
-unsafe extern "C" {
-    fn talloc_impl_call() -> *const c_char;
-    #[cfg(not(target_arch = "x86_64"))]
-    fn talloc_impl_in_call(name: *const c_char);
-}
-
-/// The call that this thread is in from now on, for such a line.
-#[inline(always)]
-pub fn in_call(name: &'static CStr) {
-    // SAFETY: writes a thread-local variable of tools.c, which is of the
-    // initial-exec model: its offset from the thread's base is in the GOT.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        core::arch::asm!(
-            "mov {0}, qword ptr [rip + talloc_impl_call_now@GOTTPOFF]",
-            "mov qword ptr fs:[{0}], {1}",
-            out(reg) _,
-            in(reg) name.as_ptr(),
-            options(nostack, preserves_flags),
-        );
-    }
-    // SAFETY: it only stores the pointer.
-    #[cfg(not(target_arch = "x86_64"))]
-    unsafe {
-        talloc_impl_in_call(name.as_ptr())
-    };
 }
 
 /// What the contract says of every pointer behind which there is no chunk.

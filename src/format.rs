@@ -3,10 +3,10 @@
 
 #![allow(clippy::missing_safety_doc)]
 
-use crate::chunk::{Chunk, MAX_SIZE, user_of};
+use crate::header::{Chunk, MAX_SIZE, user_of};
 use crate::name;
 use crate::string::{self, At};
-use crate::{fault, heap};
+use crate::sysmem;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 
@@ -14,7 +14,7 @@ use core::ptr::{null, null_mut};
 #[unsafe(no_mangle)]
 unsafe extern "C" fn talloc_impl_blank(ctx: *const c_void, length: usize) -> *mut c_char {
     // SAFETY: a pointer that a caller of talloc.h gave.
-    user_of(unsafe { string::blank(ctx, length) }).cast()
+    unsafe { string::blank(ctx, length) }
 }
 
 /// Appends `length` bytes of `text` to `s`, which is not NULL.
@@ -25,7 +25,6 @@ unsafe extern "C" fn talloc_impl_append(
     text: *const c_char,
     length: usize,
 ) -> *mut c_char {
-    fault::in_call(c"an append");
     // SAFETY: a pointer that a caller of talloc.h gave.
     let Some(c) = (unsafe { Chunk::checked(s.cast()) }) else {
         return null_mut();
@@ -70,12 +69,12 @@ unsafe extern "C" fn talloc_impl_buffer(size: usize) -> *mut c_char {
     if size > MAX_SIZE {
         return null_mut();
     }
-    heap::malloc(size).map_or(null_mut(), |buffer| buffer.as_ptr().cast())
+    sysmem::malloc(size).map_or(null_mut(), |buffer| buffer.as_ptr().cast())
 }
 
 /// Gives it back.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn talloc_impl_buffer_free(buffer: *mut c_char) {
     // SAFETY: from talloc_impl_buffer, says format.c.
-    unsafe { heap::free(buffer.cast()) };
+    unsafe { sysmem::free(buffer.cast()) };
 }

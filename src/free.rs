@@ -1,187 +1,225 @@
 //! Freeing: destructors, refusals, references, new owners.
 //!
-//! A free walks the subtree without recursion and without memory of its own.
-//! A chunk whose destructor has let it go becomes `DYING`; its `hook`, which it
-//! needs no more, leads to the dying chunk above it, where the walk goes on
-//! when the last child is gone:
+//! The fast way is for a plain small chunk without children.  Then comes [`slow`]:
 //!
 //! ```text
-//!   begin(c): refused?  --yes--> stays, or gets a new owner (step_into)
-//!       | no: DYING
-//!   each child: begin(child) ... finish(child)
+//!   shed(c)      what is below c goes, leaf by leaf, as long as nobody is to be asked
+//!   begin(c)     asks: refused?  --yes-->  stays, or gets a new owner (step_into)
+//!       | no, and something is left below that is to be asked: DYING
+//!   each child:  begin(child) ... finish(child)
 //!       | none left
-//!   finish(c): out of the list, accounts closed, memory back
+//!   finish(c)    out of the list, accounts closed, memory back
 //! ```
 //!
-//! A destructor may do anything.  A dying chunk is out of its reach: freeing it
-//! again is 0, moving or resizing it does nothing, and only its own walk gives
-//! it back.  What else a function of ours needs after a call out it puts on
-//! [`Hold`].
+//! The walk has neither stack nor memory of its own: a dying chunk keeps in `extra`, which
+//! it needs no more, the dying chunk above it.  That is set, for all on the way, only when
+//! somebody is to be asked; coming back, every chunk on the way up is decoded anew.
+//!
+//! A destructor may do anything.  A dying chunk is out of its reach: freeing it again is 0,
+//! moving or resizing it does nothing, and only its own walk gives it back.  What else a
+//! function of ours needs after a call out it puts on [`Hold`].
 
-use crate::chunk::{
-    Chunk, DYING, FREE, Flag, HANDLE, MEMBER, ORPHAN, REFERENCED, RUNNING, SPECIAL,
+use crate::header::{
+    Chunk, DTOR, DYING, EXACT, FLAGS, HANDLE, HEADER, HELD, LIMIT, MEMBER, ORPHAN, POOL, Payload,
+    REF, RUNNING, SPECIAL, TOP, is_alive, size_of_payload,
 };
 use crate::hold::Hold;
+use crate::magazine::{self, SMALL_MAX};
 use crate::root::{self, NULL_CONTEXT};
-use crate::{alloc, fault, key, parent, reference, tree};
+use crate::{limit, list, pool, records, refs, steal, sysmem, walk};
 use core::ffi::{c_char, c_int, c_void};
-use core::ptr::null_mut;
 
-/// Frees a chunk that has nothing to be asked and nothing below; false for others.
-#[inline]
-fn plainly(c: Chunk, location: *const c_char) -> bool {
-    let plain = is_unasked(c) && tree::any_child(c).is_none();
-    if plain {
-        remove(c, location);
-    }
-    plain
-}
+/// Flags of what has something to be asked, or is on somebody's way.
+const ASKED: u64 = DTOR | REF | HANDLE | HELD | DYING | RUNNING | SPECIAL;
 
-/// `talloc_free` of a chunk without a flag.  The straight way: nothing to ask, and
-/// nothing below.
+/// `talloc_free`.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
 #[inline(always)]
-pub fn plain(c: Chunk, location: *const c_char) -> c_int {
-    if c.has_hook() {
-        return chunk(c, location);
+pub unsafe fn user(ptr: *mut c_void, location: *const c_char) -> c_int {
+    if ptr.is_null() {
+        return -1;
     }
-    if tree::any_child(c).is_none() && alloc::release_straight(c, location) {
-        return 0;
+    let c = Chunk::before(ptr);
+    let t = c.payload();
+    if t <= SMALL_MAX as u64 && c.child().is_none() && list::take_out(c) {
+        c.kill(location);
+        if magazine::push(t as usize, c.start()) {
+            return 0;
+        }
+        return put_plain(c, t);
     }
-    less_plain::<0>(c, location)
+    slow(c, t, location)
 }
 
-/// The same for one that is just a member of a pool.
-#[inline(always)]
-pub fn member(c: Chunk, location: *const c_char) -> c_int {
-    if c.has_hook() {
-        return chunk(c, location);
-    }
-    if tree::any_child(c).is_none() && alloc::release_member(c, location) {
-        return 0;
-    }
-    less_plain::<MEMBER>(c, location)
-}
-
-/// For either, which have just these flags, and nothing to ask: with leaves below, which
-/// go first.
 #[inline(never)]
-fn less_plain<const FLAGS: Flag>(c: Chunk, location: *const c_char) -> c_int {
-    leaves(c, None, location);
-    let is_gone = tree::any_child(c).is_none()
-        && match FLAGS {
-            MEMBER => alloc::release_member(c, location),
-            _ => alloc::release_quickly(c, key::flags(FLAGS), location),
-        };
-    if is_gone {
-        return 0;
-    }
-    chunk(c, location)
+fn put_plain(c: Chunk, t: Payload) -> c_int {
+    // SAFETY: the block of a plain chunk that is gone.
+    unsafe { magazine::put_small(t as usize, c.start()) };
+    0
 }
 
-/// Nothing to ask, and nothing below.
-#[inline(always)]
-fn is_leaf(c: Chunk) -> bool {
-    !c.has_hook() && tree::any_child(c).is_none()
-}
-
-/// The same, and first its leaves, as long as there is nothing to ask.  Perhaps some are
-/// gone even if it is false.
+/// All that the fast way is not for; `t` is what it found.
 #[inline(never)]
-fn family(c: Chunk, location: *const c_char) -> bool {
-    if !is_unasked(c) {
-        return false;
+fn slow(c: Chunk, t: Payload, location: *const c_char) -> c_int {
+    const JUST_MEMBER: u64 = MEMBER >> FLAGS;
+    if t >> FLAGS == JUST_MEMBER && c.child().is_none() {
+        // Just a member, and a leaf.
+        if let Some(r) = records::pool_around(c) {
+            if crate::record!(r).live & !records::OWN != 0 && list::take_out(c) {
+                c.kill(location);
+                pool::member_left(r, c, size_of_payload(t));
+                return 0;
+            }
+        }
     }
-    leaves(c, None, location);
-    let is_leaf = tree::any_child(c).is_none();
-    if is_leaf {
-        remove(c, location);
+    if !is_alive(t) {
+        c.bad();
+        return -1;
     }
-    is_leaf
+    if t & REF != 0 {
+        return referenced(c, location);
+    }
+    unreferenced(c, t, location)
 }
 
-/// The newest children of `p`, as long as there is nothing to ask of them and nothing
-/// below, or nothing any more, as is known of `done`.
-#[inline(always)]
-fn leaves(p: Chunk, done: Option<Chunk>, location: *const c_char) {
-    if alloc::fills() {
-        return;
+/// The same for a chunk that was found otherwise.
+pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
+    slow(c, c.payload(), location)
+}
+
+#[inline(never)]
+fn referenced(c: Chunk, location: *const c_char) -> c_int {
+    if walk::parent(c) == NULL_CONTEXT.get() && refs::count(c) == 1 {
+        // There is one parent left that it can mean.
+        return unlink(None, c, location);
     }
-    let Some(mut list) = tree::Shed::of(p) else {
-        return;
-    };
-    let mut last = None;
+    let _held = Hold::on(c);
+    refs::log_references(c, c"ERROR: talloc_free with references at ", location);
+    -1
+}
+
+/// A chunk goes without regard to a second parent: a reference goes before `c` does.
+pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
+    if t & ASKED == 0 && c.child().is_none() {
+        return if remove(c, t, location) { 0 } else { -1 };
+    }
+    match begin(c, t, None, location) {
+        Step::Refused | Step::Dereferenced => -1,
+        Step::Already | Step::Gone => 0,
+        Step::Going(at) => {
+            free_below(c, at, location);
+            finish(c, location);
+            0
+        }
+    }
+}
+
+// ---- without asking ---------------------------------------------------------
+
+/// Frees what is below `top`, whose list is its thread's alone, as long as there is nothing
+/// to ask, so that nobody sees in what state the tree is.  `None` if that was all; else the
+/// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
+#[inline(never)]
+fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
+    let mut cur = top;
+    let mut next = cur.child();
     loop {
-        let next = list.next();
-        if let Some((c, is_sound)) = next
-            && is_sound
-            && (is_leaf(c) || Some(c) == done)
-            && alloc::release_from_list(c, &mut last, location)
-        {
+        let Some(c) = next else {
+            if cur == top {
+                return None;
+            }
+            // A leaf now, and the first of its parent, or it would not have been entered.
+            let c = cur;
+            cur = cur.list_parent()?;
+            next = shed_one(cur, c, c.payload(), location);
+            if next == Some(c) {
+                return Some(cur);
+            }
+            continue;
+        };
+        let t = c.payload();
+        if c.pprev() != cur.child_link() || c == top || t & !IS_SHED != 0 {
+            return Some(cur);
+        }
+        if c.child().is_some() {
+            if c.parent_user() != cur.user() {
+                return Some(cur);
+            }
+            cur = c;
+            next = cur.child();
             continue;
         }
-        return list.stop_at(next);
-    }
-}
-
-/// Frees what is below `from`, whose list is its thread's alone, as long as there is
-/// nothing to ask, in which case nobody sees in what state the tree is meanwhile.
-/// Answers where that ended: `from`, or a chunk below it that is dying now, as are those
-/// between the two, and that has a child to be asked or is to be finished.
-#[inline(never)]
-fn unasked_below(from: Chunk, location: *const c_char) -> Chunk {
-    if alloc::fills() {
-        return from;
-    }
-    let mut cur = from;
-    let mut done = None; // a child of `cur` below which nothing is left
-    loop {
-        leaves(cur, done, location);
-        match tree::any_child(cur) {
-            None if cur == from => return from,
-            None => {
-                done = Some(cur);
-                let Some(up) = above_in_walk(cur) else {
-                    return from;
-                };
-                cur = up;
-            }
-            Some(child) if Some(child) == done => {
-                cur = child;
-                break;
-            }
-            Some(child)
-                if child.is_live() && is_unasked(child) && tree::is_first_of(cur, child) =>
-            {
-                child.set_hook(cur.start().cast());
-                cur = child;
-                done = None;
-            }
-            Some(_) => break,
+        next = shed_one(cur, c, t, location);
+        if next == Some(c) {
+            return Some(cur);
         }
     }
-    let mut begun = cur;
-    while begun != from {
-        tree::hide(begun);
-        let Some(up) = above_in_walk(begun) else {
-            return from;
-        };
-        begun = up;
-    }
-    cur
 }
 
-/// Has a live chunk neither a destructor nor references, and is it on nobody's way?
-#[inline]
-fn is_unasked(c: Chunk) -> bool {
-    !c.has(REFERENCED | HANDLE | DYING | RUNNING | SPECIAL) && !c.has_hook()
+/// What a payload may be of a chunk that is shed.
+const IS_SHED: u64 = (1 << FLAGS) - 1 | MEMBER | POOL | EXACT | LIMIT;
+
+/// Frees the first child `c` of `cur`, a leaf.  Answers the next one, or `c` if it cannot
+/// go.
+#[inline(always)]
+fn shed_one(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option<Chunk> {
+    if t <= SMALL_MAX as u64 {
+        let next = list::drop_first(cur, c);
+        walk::look_ahead(next);
+        c.kill(location);
+        // SAFETY: the block of a plain chunk that is gone.
+        unsafe { magazine::put_small(t as usize, c.start()) };
+        return next;
+    }
+    shed_flagged(cur, c, t, location)
 }
+
+#[inline(never)]
+fn shed_flagged(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option<Chunk> {
+    // Nobody is to be called now, as a fault would do.
+    if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
+        return Some(c);
+    }
+    let next = list::drop_first(cur, c);
+    limit::close(c, t);
+    c.kill(location);
+    give_back(c, t);
+    next
+}
+
+/// All between `at` and `top`, which are on the way of a walk now, are dying.
+fn hide_between(top: Chunk, at: Chunk) {
+    let mut c = at;
+    while c != top {
+        let Some(up) = c.list_parent() else { return };
+        c.set_payload(c.payload() | DYING);
+        c.set_sealed(up.start().addr());
+        c = up;
+    }
+}
+
+// ---- asking ------------------------------------------------------------------
 
 /// The chunk that a walk came from to `c`; `None` after a fault.
 fn above_in_walk(c: Chunk) -> Option<Chunk> {
-    let up = c.hook().cast::<u8>();
-    // SAFETY: stored by the walk itself, on the way down. What lies on its way is
-    // dying or held, or nobody has been asked since, so that only we give it back.
-    (!up.is_null()).then(|| unsafe { Chunk::at(up) })
+    let up = c.unseal(c.extra()).filter(|&up| up != 0);
+    // Stored by the walk itself, on the way down.  What lies on its way is dying or held,
+    // so that only we give it back.
+    let up = up.and_then(|up| core::ptr::NonNull::new(core::ptr::with_exposed_provenance_mut(up)));
+    // A held one may have been freed.
+    let is_there = |up: &Chunk| {
+        let (t, before) = (up.payload(), up.payload_before_death());
+        is_alive(t) && t & (DYING | HELD) != 0 || is_alive(before) && before & HELD != 0
+    };
+    match up.map(Chunk::at).filter(is_there) {
+        Some(up) => Some(up),
+        _ => {
+            c.corrupted(c"size, destructor or reference");
+            None
+        }
+    }
 }
 
 /// What came of asking a chunk to go.
@@ -193,130 +231,100 @@ enum Step {
     Dereferenced,
     /// It is on its way already.
     Already,
-    /// It is dying now; its children are next.
-    Going,
-    /// It had none, and is gone.
+    /// It is dying now; the children of this one, it or one below, are next.
+    Going(Chunk),
+    /// It is gone.
     Gone,
 }
 
-/// `talloc_free`: 0 when `c` is gone, -1 when it is not.
-#[inline(never)]
-pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
-    fault::in_call(c"talloc_free");
-    if !c.has(REFERENCED) {
-        return unreferenced(c, location);
-    }
-    if tree::parent(c) == NULL_CONTEXT.get() && reference::count(c) == 1 {
-        // There is one parent left that it can mean.
-        return unlink(None, c, location);
-    }
-    let _held = Hold::on(c);
-    reference::log_references(c, c"ERROR: talloc_free with references at ", location);
-    -1
-}
-
-/// The same without regard to a second parent: a reference goes before `c` does.
-#[inline]
-pub fn unreferenced(c: Chunk, location: *const c_char) -> c_int {
-    if !c.has_hook() && family(c, location) {
-        return 0;
-    }
-    with_all_below(c, location)
-}
-
-#[inline(never)]
-fn with_all_below(c: Chunk, location: *const c_char) -> c_int {
-    match begin(c, None, location) {
-        Step::Refused | Step::Dereferenced => -1,
-        Step::Already | Step::Gone => 0,
-        Step::Going => {
-            free_below(c, location);
-            finish(c, location);
-            0
-        }
-    }
-}
-
-/// `talloc_unlink`: `ctx` stops being a parent of `c`. 0, or -1 if it is none
-/// or `c` refuses to go.
+/// `talloc_unlink`: `ctx` stops being a parent of `c`. 0, or -1 if it is none or `c`
+/// refuses to go.
 pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
     let ctx = root::or_null_context(ctx);
-    if let Some(h) = reference::owned_by(c, ctx) {
-        reference::drop_handle(h, location);
+    if let Some(h) = refs::owned_by(c, ctx) {
+        refs::drop_handle(h, location);
         return 0;
     }
-    if tree::parent(c) != ctx {
+    if walk::parent(c) != ctx {
         return -1;
     }
-    match reference::newest_owner(c) {
+    match refs::newest_owner(c) {
         Some(owner) => {
             // The owner that is none is not the null context of later.
             let owner = root::or_null_context(owner);
-            let Some(h) = reference::owned_by(c, owner) else {
+            let Some(h) = refs::owned_by(c, owner) else {
                 return -1;
             };
-            reference::drop_handle(h, location);
-            parent::change(owner, c);
+            refs::drop_handle(h, location);
+            steal::change(owner, c);
             0
         }
-        None => unreferenced(c, location),
+        None => unreferenced(c, c.payload(), location),
     }
 }
 
 /// `talloc_free_children`: all children but the one that holds the name of `c`.
 pub fn children(c: Chunk, location: *const c_char) {
-    if root::is_private(c) && tree::any_child(c).is_none() {
+    if !root::is_shared(c) && c.child().is_none() {
         return;
     }
     let held = Hold::on(c);
     let name = name_child(c);
     if let Some(name) = name {
         // Out of sight, as in the original, while the others go.
-        tree::hide(name);
+        hide(name);
     }
-    free_below(c, location);
+    free_below(c, c, location);
     let Some(name) = name else { return };
-    name.clear(DYING | ORPHAN);
+    let t = name.payload() & !ORPHAN;
+    name.set_payload(t);
     if held.still_there() {
-        if tree::is_intact(name) {
-            tree::unlink(name);
-            tree::link(Some(c), name);
+        let is_top = t & TOP != 0;
+        if list::unlink(name, is_top) {
+            list::link(Some(c), name);
+        } else {
+            name.corrupted(c"prev or next");
         }
     } else {
-        unreferenced(name, location);
+        unreferenced(name, t, location);
     }
 }
 
 fn name_child(c: Chunk) -> Option<Chunk> {
-    let mut child = tree::newest_child(c);
+    let mut child = walk::newest_child(c);
     while let Some(ch) = child {
         if ch.user().cast_const() == c.name().cast::<c_void>() {
             return child;
         }
-        child = tree::older_sibling(ch);
+        child = walk::older_sibling(ch);
     }
     None
 }
 
-/// Frees what is below `top`, which is dying or held.
-fn free_below(top: Chunk, location: *const c_char) {
+/// How often a chunk is asked again that has refused and stays where it is.
+const ASKED_AGAIN: u32 = 50;
+
+/// Frees what is below `top`, which is dying or held, from `at` on, to which the way is
+/// dying.
+fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
     let is_dying = top.has(DYING);
-    let mut cur = top;
+    let mut cur = at;
+    let mut refusals = 0;
     loop {
-        if cur.has(FREE) {
+        if !cur.is_live() {
             return; // only a held `top`: a destructor has freed it
         }
-        if root::is_private(cur) && tree::any_child(cur).is_some_and(|child| !child.has_hook()) {
-            cur = unasked_below(cur, location);
-        }
-        if let Some(child) = tree::next_to_free(cur) {
-            if plainly(child, location) {
-                continue;
+        if !root::is_shared(cur) {
+            if let Some(at) = shed(cur, location) {
+                hide_between(cur, at);
+                cur = at;
             }
+        }
+        if let Some(child) = walk::next_to_free(cur) {
             if child.has(HANDLE) {
-                reference::drop_handle(child, location);
-            } else if step_into(cur, child, location) {
-                cur = child;
+                refs::drop_handle(child, location);
+            } else if let Some(at) = step_into(cur, child, &mut refusals, location) {
+                cur = at;
             }
             continue;
         }
@@ -332,102 +340,179 @@ fn free_below(top: Chunk, location: *const c_char) {
     }
 }
 
-/// Asks a child of `cur` to go; true if it is dying now.
-fn step_into(cur: Chunk, child: Chunk, location: *const c_char) -> bool {
-    // The owner of a reference inherits the child, unless the destructor of the
-    // child gets rid of that owner. The null context is nobody's heir.
-    let heir = reference::newest_owner(child).flatten();
+/// Asks a child of `cur` to go; if it is dying now, where that goes on.
+fn step_into(
+    cur: Chunk,
+    child: Chunk,
+    refusals: &mut u32,
+    location: *const c_char,
+) -> Option<Chunk> {
+    // The owner of a reference inherits the child, unless the destructor of the child gets
+    // rid of that owner. The null context is nobody's heir.
+    let heir = refs::newest_owner(child).flatten();
     let heir = heir.filter(|&heir| Some(heir) != NULL_CONTEXT.get());
     let held = heir.map(Hold::on);
-    let step = begin(child, Some(cur), location);
-    if step == Step::Going || step == Step::Gone {
-        return step == Step::Going;
+    let step = begin(child, child.payload(), Some(cur), location);
+    match step {
+        Step::Going(at) => return Some(at),
+        Step::Gone => return None,
+        _ => {}
     }
     // If a destructor moved it, it stays where it was put.
-    if step != Step::Already && tree::parent(child) == Some(cur) {
+    if step != Step::Already && walk::parent(child) == Some(cur) {
         let heir = heir.filter(|_| held.as_ref().is_some_and(Hold::still_there));
-        let mut new = heir.or_else(|| tree::parent(cur));
+        let mut new = heir.or_else(|| walk::parent(cur));
         if step == Step::Refused && (new == Some(child) || new == Some(cur)) {
-            new = None; // a loop; there it would be met again for ever
+            // It stays where it is, and is asked again; but not for ever.
+            *refusals += 1;
+            if *refusals < ASKED_AGAIN {
+                return None;
+            }
+            new = None;
         }
-        parent::change(new, child);
+        *refusals = 0;
+        steal::change(new, child);
     }
-    false
+    None
 }
 
-/// Runs what stands before the death of `c`. `up` is the chunk whose children
+/// Runs what stands before the death of `c`, which is `t`.  `up` is the chunk whose children
 /// are being freed.
-fn begin(c: Chunk, up: Option<Chunk>, location: *const c_char) -> Step {
-    while c.has(REFERENCED) {
-        let below = reference::newest_is_below(c);
-        if !reference::drop_newest(c, location) {
+fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> Step {
+    let mut t = t;
+    while t & REF != 0 {
+        let below = refs::newest_is_below(c);
+        if !refs::drop_newest(c, location) {
             return Step::Refused; // after a fault
         }
         if !below {
             return Step::Dereferenced;
         }
+        t = c.payload();
     }
-    if c.has(DYING | RUNNING) {
-        return if c.has(DYING) {
+    if t & (DYING | RUNNING) != 0 {
+        return if t & DYING != 0 {
             Step::Already
         } else {
             Step::Refused
         };
     }
-    if c.has_hook() {
-        let Some(destructor) = reference::destructor(c) else {
+    if t & DTOR != 0 {
+        let Some(destructor) = refs::destructor(c) else {
             return Step::Refused; // after a fault
         };
-        let was = c.set_for_a_while(RUNNING);
-        // SAFETY: set by the caller for this chunk. While it runs, the chunk
-        // cannot go or move.
+        c.set_payload(t | RUNNING);
+        // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or
+        // move.
         let refuses = unsafe { destructor(c.user()) } == -1;
-        let is_same = c.clear_again(RUNNING, was);
+        t = c.payload();
+        if !is_alive(t) {
+            c.bad();
+            return Step::Refused;
+        }
+        t &= !RUNNING;
+        c.set_payload(t);
         if refuses {
             return Step::Refused;
         }
-        if !is_same {
+        if t & REF != 0 {
             // References made meanwhile come too late.
-            while reference::drop_newest(c, location) {}
-            if !c.is_hook_sound() {
-                return Step::Refused; // after a fault
-            }
+            while refs::drop_newest(c, location) {}
+            t = c.payload();
         }
     }
-    if tree::any_child(c).is_none() {
-        // Nobody is asked any more: it need not be hidden first.
-        c.set_hook(null_mut());
-        remove(c, location);
-        return Step::Gone;
+    if c.child().is_some() {
+        if root::is_shared(c) {
+            return going(c, c, up);
+        }
+        if let Some(at) = shed(c, location) {
+            hide_between(c, at);
+            return going(c, at, up);
+        }
     }
-    tree::hide(c);
-    c.set_hook(up.map_or(null_mut(), |up| up.start().cast()));
-    Step::Going
+    // Nobody is asked any more: it need not be hidden first.
+    if remove(c, t, location) {
+        Step::Gone
+    } else {
+        Step::Refused // after a fault
+    }
+}
+
+fn going(c: Chunk, at: Chunk, up: Option<Chunk>) -> Step {
+    hide(c);
+    c.set_sealed(up.map_or(0, |up| up.start().addr()));
+    Step::Going(at)
+}
+
+/// Takes `c` out of everybody's sight before its children go.
+fn hide(c: Chunk) {
+    let flags = if walk::is_newest(c) { DYING } else { ORPHAN };
+    c.set_payload(c.payload() | flags);
 }
 
 /// The children are gone: so is the chunk.
 fn finish(c: Chunk, location: *const c_char) {
-    // What is still there is dying in a walk further up the stack, which a
-    // destructor has called us from.
-    while let Some(orphan) = tree::any_child(c)
-        && parent::none(orphan)
-    {}
+    // What is still there is dying in a walk further up the stack, which a destructor has
+    // called us from.
+    while let Some(orphan) = c.child() {
+        if !steal::none(orphan) {
+            break;
+        }
+    }
     // As it was before it began to die.
-    c.clear(DYING | ORPHAN);
-    c.set_hook(null_mut());
-    remove(c, location);
+    let t = c.payload() & !ORPHAN;
+    if is_alive(t) {
+        c.set_payload(t);
+        remove(c, t, location);
+    } else {
+        c.bad();
+    }
 }
 
-/// Out of the list and the accounts; the memory goes back.
-#[inline]
-fn remove(c: Chunk, location: *const c_char) {
-    if alloc::release_quickly(c, c.added(), location) {
-        return;
-    }
-    if tree::is_intact(c) {
-        tree::unlink(c);
-        alloc::leave(c, location);
-    } else {
+/// Out of the list and the accounts; the memory goes back.  False after a fault.
+fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);
+    if !can_leave || !list::unlink(c, t & TOP != 0) {
+        if can_leave {
+            c.corrupted(c"prev or next");
+        }
         c.set(DYING); // out of sight; its memory is lost
+        return false;
+    }
+    leave(c, t, location);
+    true
+}
+
+/// A chunk that is out of its list leaves all else, and goes.
+pub fn leave(c: Chunk, t: Payload, location: *const c_char) {
+    if t & SPECIAL != 0 {
+        root::gone(c);
+    }
+    limit::close(c, t);
+    c.kill(location);
+    // The memory of a held chunk goes when it is held no more.
+    if t & HELD == 0 {
+        give_back(c, t);
     }
 }
+
+/// Gives the memory of a freed chunk back, which was `t`.
+pub fn give_back(c: Chunk, t: Payload) {
+    let size = size_of_payload(t);
+    if t & EXACT != 0 {
+        sysmem::fill(c.user(), size);
+    }
+    if t & (POOL | MEMBER) != 0 {
+        pool::leave(c, t);
+        return;
+    }
+    // SAFETY: the block of a chunk that is gone.
+    unsafe {
+        if t & EXACT != 0 {
+            sysmem::free(c.start());
+        } else {
+            magazine::put(HEADER + size, c.start());
+        }
+    }
+}
+

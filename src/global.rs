@@ -1,9 +1,9 @@
 //! What a program switches on once: null tracking, the autofree context, leak
 //! reports at exit.
 
-use crate::chunk::Chunk;
+use crate::header::Chunk;
 use crate::root::{self, AUTOFREE, NULL_CONTEXT};
-use crate::{alloc, fault, free, parent, reference, report, tree};
+use crate::{alloc, fault, free, report, steal};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// Makes the null context, if there is none; a new one may take the autofree
@@ -13,10 +13,10 @@ pub fn enable_null_tracking(move_autofree: bool) {
         return;
     }
     root::survive_forks();
-    let null = alloc::named(None, 0, c"null_context".as_ptr());
+    let null = alloc::new(None, 0, c"null_context".as_ptr(), 0);
     NULL_CONTEXT.set(null);
-    if move_autofree && let Some(autofree) = AUTOFREE.get() {
-        reference::reparent(None, null, autofree);
+    if let Some(autofree) = AUTOFREE.get().filter(|_| move_autofree) {
+        steal::reparent(None, null, autofree);
     }
 }
 
@@ -25,9 +25,11 @@ pub fn disable_null_tracking() {
     let Some(null) = NULL_CONTEXT.get() else {
         return;
     };
-    while let Some(c) = tree::any_child(null)
-        && parent::none(c)
-    {}
+    while let Some(c) = null.child() {
+        if !steal::none(c) {
+            break;
+        }
+    }
     NULL_CONTEXT.set(None);
     // It may be held, or have been given a parent: let it go the usual way.
     free::chunk(null, c"talloc_disable_null_tracking".as_ptr());
@@ -37,7 +39,7 @@ pub fn disable_null_tracking() {
 pub fn autofree_context() -> Option<Chunk> {
     static AT_EXIT: AtomicBool = AtomicBool::new(false);
     if AUTOFREE.get().is_none() {
-        AUTOFREE.set(alloc::named(None, 0, c"autofree_context".as_ptr()));
+        AUTOFREE.set(alloc::new(None, 0, c"autofree_context".as_ptr(), 0));
         if !AT_EXIT.swap(true, Relaxed) {
             at_exit(free_autofree);
         }
@@ -77,9 +79,7 @@ pub fn enable_leak_report(full: bool) {
 extern "C" fn report_leaks() {
     free_autofree();
     let full = LEAK_REPORT.load(Relaxed) == FULL_REPORT;
-    if let Some(null) = NULL_CONTEXT.get()
-        && report::totals(null).size != 0
-    {
+    if let Some(null) = NULL_CONTEXT.get().filter(|&null| report::totals(null).size != 0) {
         // SAFETY: stderr is a stream for the life of the process.
         unsafe { report::print(null, 0, if full { -1 } else { 1 }, fault::stderr) };
     }

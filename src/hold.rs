@@ -1,11 +1,11 @@
-//! Holding a chunk over a call out to a user's function, which may free it, or
-//! move it by giving it another size: then it is freed here, too.
+//! Holding a chunk over a call out to a user's function, which may free it, or move it by
+//! giving it another size: then it is freed here, too.
 
-use crate::alloc;
-use crate::chunk::{Chunk, FREE, HELD};
+use crate::free;
+use crate::header::{Chunk, HELD, is_alive};
 
-/// Keeps the memory of a chunk readable over a call out, even if it is freed
-/// meanwhile. The outermost hold gives it back then.
+/// Keeps the memory of a chunk readable over a call out, even if it is freed meanwhile.
+/// The outermost hold gives it back then.
 pub struct Hold {
     c: Chunk,
     outermost: bool,
@@ -14,24 +14,30 @@ pub struct Hold {
 impl Hold {
     /// Holds `c`.
     pub fn on(c: Chunk) -> Hold {
-        let outermost = !c.has(HELD);
-        c.set(HELD);
+        let t = c.payload();
+        let outermost = t & HELD == 0;
+        c.set_payload(t | HELD);
         Hold { c, outermost }
     }
 
     /// Has it not been freed meanwhile?
     pub fn still_there(&self) -> bool {
-        !self.c.has(FREE)
+        self.c.is_live()
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if self.outermost {
+        if !self.outermost {
+            return;
+        }
+        if self.still_there() {
             self.c.clear(HELD);
-            if self.c.has(FREE) {
-                alloc::give_back(self.c);
-            }
+            return;
+        }
+        let t = self.c.payload_before_death();
+        if is_alive(t) {
+            free::give_back(self.c, t);
         }
     }
 }

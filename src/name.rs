@@ -1,7 +1,7 @@
 //! Names: pointers to text, compared by pointer and then by text.
 
-use crate::chunk::Chunk;
-use crate::{fault, heap, tree};
+use crate::header::Chunk;
+use crate::{fault, sysmem, walk};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
@@ -52,7 +52,7 @@ pub unsafe fn is_surely(ptr: *const c_void, name: *const c_char) -> bool {
 /// `name` is NULL or a C string.
 pub unsafe fn find_above(c: Chunk, name: *const c_char) -> Option<Chunk> {
     // SAFETY: the caller's promise; names as in `is`.
-    tree::ancestors(c).find(|&a| unsafe { same(a.name(), name) })
+    walk::ancestors(c).find(|&a| unsafe { same(a.name(), name) })
 }
 
 /// Aborts the contract's way because `c` is not called `expected`.
@@ -74,7 +74,7 @@ pub unsafe fn mismatch(c: Option<Chunk>, expected: *const c_char, location: *con
     // SAFETY: C strings, and a buffer of the size that the first call asks for.
     unsafe {
         let length = libc::snprintf(null_mut(), 0, format, location, name, expected);
-        match heap::scratch::<c_char>(length as usize + 1) {
+        match sysmem::scratch::<c_char>(length as usize + 1) {
             Some(text) => {
                 libc::snprintf(text.start(), text.len(), format, location, name, expected);
                 fault::report(CStr::from_ptr(text.start()));

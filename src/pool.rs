@@ -1,21 +1,70 @@
-//! Pools: `talloc_pool` and pooled objects. What happens in their room is told in
-//! `arena`.
+//! Pools: `talloc_pool` and pooled objects.
+//!
+//! Members are cut off from the front of the free room; what is alive in it is counted in
+//! the pool's record, which so says when the block can go.
+//!
+//! ```text
+//!   header | object | member | member | ... free room ... |
+//!   ^base           ^start            ^next               ^end
+//! ```
+//!
+//! A pool or cache may itself lie in a pool; then its block goes back there.
 
-use crate::alloc::{self, Plan};
-use crate::arena;
-use crate::chunk::{ALIGN, Chunk, HEADER, MAX_SIZE, POOL, round};
+use crate::alloc::Site;
+use crate::header::{
+    ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING,
+    TOP, round, size_of_payload,
+};
+use crate::records::{self, Kind, OWN, Record};
+use crate::{cache, fault, list, magazine, record, refs, root, sysmem, tools};
 use core::ffi::c_char;
+use core::ptr::{NonNull, null_mut};
+
+/// Bytes of room that something of `bytes` bytes takes.
+#[inline]
+pub fn footprint(bytes: usize) -> usize {
+    round(bytes) + tools::gap()
+}
+
+/// The record of the pool or cache that `c` is, or else lies in.  If its `home` leads to
+/// none that can be, that is a fault.
+#[inline]
+pub fn record_of(c: Chunk, t: Payload) -> Option<*mut Record> {
+    let found = record_of_sound(c, t);
+    if found.is_none() {
+        c.corrupted(if t & POOL != 0 {
+            c"pool"
+        } else {
+            c"home, the pool it lies in,"
+        });
+    }
+    found
+}
+
+#[inline(always)]
+fn record_of_sound(c: Chunk, t: Payload) -> Option<*mut Record> {
+    let mut r = records::at(c.home());
+    if t & LIMIT != 0 && record!(r).kind == Kind::Account {
+        // Its owner's pool is kept where the outer one of a pool is.
+        r = records::at(record!(r).outer.cast());
+    }
+    let offset = c.start().addr().wrapping_sub(record!(r).base.addr());
+    let limit = if t & POOL != 0 { 1 } else { record!(r).len };
+    (offset < limit && record!(r).len != 0).then_some(r)
+}
+
+// ---- pools come -----------------------------------------------------------------
 
 /// `talloc_pool`: a chunk of size 0 with `size` bytes of room behind it.
 pub fn pool(ctx: Option<Chunk>, size: usize) -> Option<Chunk> {
     if size >= MAX_SIZE {
         return None;
     }
-    with_room(ctx, 0, size)
+    with_room(ctx, 0, size, core::ptr::null())
 }
 
-/// `talloc_pooled_object`: a named object of `size` bytes with room for
-/// `count` chunks of `total` bytes together.
+/// `talloc_pooled_object`: a named object of `size` bytes with room for `count` chunks of
+/// `total` bytes together.
 pub fn pooled_object(
     ctx: Option<Chunk>,
     size: usize,
@@ -29,19 +78,287 @@ pub fn pooled_object(
     if size >= MAX_SIZE || room >= MAX_SIZE || round(size) + room >= MAX_SIZE {
         return None;
     }
-    let c = with_room(ctx, size, room)?;
-    c.set_name(name);
+    with_room(ctx, size, room, name)
+}
+
+#[inline]
+fn with_room(
+    ctx: Option<Chunk>,
+    size: usize,
+    room: usize,
+    name: *const c_char,
+) -> Option<Chunk> {
+    let parent = root::or_null_context(ctx);
+    let before = footprint(HEADER + size);
+    let (c, r) = open(parent, size, before + room, Kind::Pool, name)?;
+    record!(r).start = c.start().wrapping_add(before);
+    record!(r).next = record!(r).start;
+    record!(r).end = record!(r).start.wrapping_add(room);
     Some(c)
 }
 
-fn with_room(ctx: Option<Chunk>, size: usize, room: usize) -> Option<Chunk> {
-    let plan = Plan {
-        size,
-        front: arena::POOL_FRONT,
-        behind: arena::pool_room(size, room),
-        flags: POOL,
+/// A chunk of `size` user bytes with a record, at the front of a block of `bytes` bytes.
+#[inline]
+pub fn open(
+    parent: Option<Chunk>,
+    size: usize,
+    bytes: usize,
+    kind: Kind,
+    name: *const c_char,
+) -> Option<(Chunk, *mut Record)> {
+    let record = records::make()?;
+    let Some(site) = Site::below(parent, bytes) else {
+        records::put(record.as_ptr());
+        return None;
     };
-    let c = alloc::planned(ctx, plan)?;
-    arena::open_pool(c, room);
-    Some(c)
+    let r = record.as_ptr();
+    let is_member = site.flags & MEMBER != 0;
+    // SAFETY: a fresh record.
+    unsafe {
+        r.write(Record {
+            next: null_mut(),
+            end: null_mut(),
+            base: site.c.start(),
+            len: bytes,
+            live: OWN,
+            kind,
+            start: null_mut(),
+            outer: if is_member { site.home.cast() } else { null_mut() },
+            account: if is_member { null_mut() } else { site.home.cast() },
+        });
+    }
+    site.c.set_home(r.cast());
+    if is_member {
+        tools::inner(site.c.start(), bytes);
+    }
+    tools::opened(r, site.c, size, bytes);
+    site.open(parent, size as u64 | POOL, name);
+    Some((site.c, r))
 }
+
+// ---- members come ---------------------------------------------------------------
+
+/// Room of `bytes` bytes for a child of `parent` in the pool that `parent` is or lies in,
+/// and the record of that pool.  Nothing below a cache.  Tools are told by the caller.
+pub fn carve(parent: Chunk, t: Payload, bytes: usize) -> Option<(NonNull<u8>, *mut Record)> {
+    if t & (POOL | MEMBER) == 0 {
+        return None;
+    }
+    let r = record_of(parent, t)?;
+    let (next, room) = (record!(r).next, footprint(bytes));
+    if record!(r).kind != Kind::Pool || record!(r).end.addr() - next.addr() < room {
+        return None;
+    }
+    record!(r).live += 1;
+    record!(r).next = next.wrapping_add(room);
+    Some((NonNull::new(next)?, r))
+}
+
+// ---- members change their size ----------------------------------------------------
+
+/// Where a member is after it got another size.
+pub enum Resized {
+    /// Where it was.
+    Same,
+    /// At the start of its pool, where it counts as a new chunk.
+    Start(Chunk),
+    /// Nowhere yet: there is no room for it here.
+    No,
+}
+
+/// A member gets another size without leaving its pool or slot.  The last member left may
+/// move to the start of the pool, to use all of it; then, and even if it was there before,
+/// it counts as new.  Its head is the caller's to write.
+pub fn resize(c: Chunk, t: Payload, size: usize) -> Option<Resized> {
+    let r = record_of_member(c, t)?;
+    let old = size_of_payload(t);
+    if record!(r).kind == Kind::Cache {
+        if size > cache::slot_room(r) {
+            return Some(Resized::No);
+        }
+        tools::resized(r, c, old, size);
+        return Some(Resized::Same);
+    }
+    let members = record!(r).live & !OWN;
+    if size > old && members == 1 && t & (DYING | RUNNING | HELD) == 0 {
+        let end = record!(r).start.wrapping_add(footprint(HEADER + size));
+        if end <= record!(r).end {
+            let new = to_start(r, c, t, size)?;
+            record!(r).next = end;
+            return Some(Resized::Start(new));
+        }
+    }
+    let end = |size| c.start().wrapping_add(footprint(HEADER + size));
+    let (old_end, new_end) = (end(old), end(size));
+    if old_end == record!(r).next && new_end <= record!(r).end {
+        record!(r).next = new_end;
+    } else if new_end > old_end {
+        return Some(Resized::No);
+    }
+    tools::resized(r, c, old, size);
+    Some(Resized::Same)
+}
+
+/// The record of the pool or cache in which a `MEMBER` lies.
+fn record_of_member(c: Chunk, t: Payload) -> Option<*mut Record> {
+    let r = record_of(c, t)?;
+    if t & POOL == 0 {
+        return Some(r);
+    }
+    Some(record!(r).outer)
+}
+
+/// The only member of a pool moves to the start of its room, to get `size` bytes.
+fn to_start(r: *mut Record, c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
+    let new = Chunk::at(NonNull::new(record!(r).start)?);
+    let old = size_of_payload(t);
+    if new == c {
+        tools::resized(r, c, old, size);
+        return Some(c);
+    }
+    let bytes = HEADER + old;
+    // A tool has to see the old place go before the new one comes, and they may overlap.
+    let aside = sysmem::scratch::<u8>(if tools::watch() { bytes } else { 1 })?;
+    let destructor = refs::destructor_to_move(c, t)?;
+    let moved = list::relocate(c, t & TOP != 0, || {
+        // SAFETY: both places are room of this pool and nobody else's; they may overlap,
+        // but not with what was put aside.
+        unsafe {
+            if tools::watch() {
+                aside.start().copy_from(c.start(), bytes);
+                tools::gone(r, c, old);
+                tools::member(r, new.start(), HEADER + size);
+                new.start().copy_from(aside.start(), bytes);
+            } else {
+                new.start().copy_from(c.start(), bytes);
+            }
+        }
+        // Where the old header is not covered, it must not pass for alive.
+        if c.start().addr() >= new.start().addr() + bytes && !tools::watch() {
+            c.kill(c.name());
+            sysmem::fill(c.user(), old);
+        }
+        new.moved_from(c, destructor, t);
+        Some(new)
+    });
+    moved.unwrap_or_else(|()| {
+        c.corrupted(c"prev or next");
+        None
+    })
+}
+
+// ---- members go -------------------------------------------------------------------
+
+/// A pool, a cache or a member is freed: its head is dead, it was `t`.  If nothing is left
+/// in a pool, its block goes, too.
+pub fn leave(c: Chunk, t: Payload) {
+    let Some(r) = record_of_dead(c, t) else {
+        return;
+    };
+    if t & POOL == 0 {
+        return member_left(r, c, size_of_payload(t));
+    }
+    tools::left(r, c, size_of_payload(t));
+    record!(r).live &= !OWN;
+    if record!(r).live == 0 {
+        gone(r);
+    }
+}
+
+#[inline(always)]
+fn record_of_dead(c: Chunk, t: Payload) -> Option<*mut Record> {
+    let r = record_of_sound(c, t);
+    if r.is_none() {
+        lost_home();
+    }
+    r
+}
+
+#[cold]
+fn lost_home() {
+    fault::report(fault::UNKNOWN);
+}
+
+/// Does the record of a pool, a cache or a member say that it can go?
+#[inline(always)]
+pub fn may_leave(c: Chunk, t: Payload) -> bool {
+    match record_of_sound(c, t) {
+        Some(r) => t & POOL != 0 || record!(r).live & !OWN != 0,
+        None => false,
+    }
+}
+
+/// The same, or it is a fault.
+pub fn can_leave(c: Chunk, t: Payload) -> bool {
+    let Some(r) = record_of(c, t) else {
+        return false;
+    };
+    if t & POOL == 0 && record!(r).live & !OWN == 0 {
+        fault::report(c"Pool object count zero!");
+        return false;
+    }
+    true
+}
+
+/// A plain member of `size` user bytes leaves; its record has been looked at.
+#[inline(always)]
+pub fn member_left(r: *mut Record, c: Chunk, size: usize) {
+    if tools::may_watch() {
+        tools::gone(r, c, size);
+    }
+    let end = c.start().wrapping_add(footprint(HEADER + size));
+    room_left(r, c.start(), end);
+}
+
+/// What lay between `begin` and `end` has left.
+#[inline(always)]
+fn room_left(r: *mut Record, begin: *mut u8, end: *mut u8) {
+    let live = record!(r).live.wrapping_sub(1);
+    record!(r).live = live;
+    if live == 0 {
+        return gone(r);
+    }
+    if record!(r).kind == Kind::Cache {
+        cache::slot_left(r, begin);
+    } else if live == OWN {
+        record!(r).next = record!(r).start;
+    } else if end == record!(r).next {
+        record!(r).next = begin;
+    }
+}
+
+/// Nothing in a pool or cache is alive: its block goes.
+#[inline(never)]
+fn gone(mut r: *mut Record) {
+    loop {
+        let (begin, bytes, outer) = (record!(r).base, record!(r).len, record!(r).outer);
+        tools::closed(r);
+        if record!(r).kind == Kind::Cache {
+            cache::closed(r);
+        }
+        records::put(r);
+        if outer.is_null() {
+            // SAFETY: a block of its own, and nothing in it is alive.
+            return unsafe {
+                if sysmem::every() & EXACT != 0 {
+                    sysmem::free(begin);
+                } else {
+                    magazine::put(bytes, begin);
+                }
+            };
+        }
+        if tools::may_watch() {
+            if let Some(start) = NonNull::new(begin) {
+                tools::inner_gone(Chunk::at(start), bytes - HEADER);
+            }
+        }
+        let end = begin.wrapping_add(footprint(bytes));
+        if record!(outer).live != 1 {
+            return room_left(outer, begin, end);
+        }
+        // A pool that is empty is, in its turn, a member that goes.
+        record!(outer).live = 0;
+        r = outer;
+    }
+}
+

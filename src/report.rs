@@ -4,9 +4,9 @@
 //! of all lines are summed up in one walk before the first is printed, so a
 //! report costs the same per chunk whatever the shape of the tree.
 
-use crate::chunk::{Chunk, DYING, HANDLE};
-use crate::heap::{self, Scratch};
-use crate::{memlimit, name, reference, tree};
+use crate::header::{Chunk, DYING, HANDLE};
+use crate::sysmem::{self, Scratch};
+use crate::{limit, name, refs, walk as walks};
 use core::ffi::{c_int, c_ulong};
 use libc::FILE;
 
@@ -35,7 +35,7 @@ impl Totals {
 pub fn totals(c: Chunk) -> Totals {
     let mut sum = Totals::default();
     if !c.has(DYING) {
-        tree::in_any_order(c, |x| sum.add(Totals::of_one(x)));
+        walks::in_any_order(c, |x| sum.add(Totals::of_one(x)));
     }
     sum
 }
@@ -56,11 +56,11 @@ pub fn walk(root: Chunk, depth: c_int, max_depth: c_int, mut show: impl FnMut(Se
     if root.has(DYING) {
         return;
     }
-    let mut below = tree::subtree(root);
+    let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
         let depth = depth.saturating_add(below.depth() as c_int);
         if c.has(HANDLE) {
-            if let Some(chunk) = reference::target(c) {
+            if let Some(chunk) = refs::target(c) {
                 show(Seen {
                     chunk,
                     depth,
@@ -94,10 +94,10 @@ fn sums(root: Chunk, depth: c_int, max_depth: c_int) -> Option<Scratch<Sum>> {
     };
     let mut lines = 0;
     walk(root, depth, max_depth, |_| lines += 1);
-    let sums = heap::scratch::<Sum>(lines)?;
+    let sums = sysmem::scratch::<Sum>(lines)?;
     let line = |i: usize| sums.start().wrapping_add(i);
     let (mut n, mut at, mut at_depth) = (0_usize, 0_usize, 0);
-    let mut below = tree::subtree(root);
+    let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
         let totals = Totals::of_one(c);
         // SAFETY: lines 0 to n - 1 are written, n is at most `lines`, as the
@@ -167,7 +167,7 @@ unsafe fn print_line(seen: &Seen, total: Totals, max_depth: c_int, file: *mut FI
             libc::fprintf(file, c"%*sreference to: %s\n".as_ptr(), indent, empty, name);
             return;
         }
-        if let Some((max, used)) = memlimit::figures(c) {
+        if let Some((max, used)) = limit::figures(c) {
             libc::fprintf(
                 file,
                 c"%*s%-30s is a memlimit context (max_size = %lu bytes, cur_size = %lu bytes)\n"
@@ -199,7 +199,7 @@ unsafe fn print_line(seen: &Seen, total: Totals, max_depth: c_int, file: *mut FI
             name,
             size,
             blocks,
-            reference::count(c) as c_int,
+            refs::count(c) as c_int,
             c.user(),
         );
     }
@@ -218,7 +218,7 @@ pub unsafe fn print_parents(c: Option<Chunk>, file: *mut FILE) {
             }
             Some(c) => {
                 libc::fprintf(file, c"talloc parents of '%s'\n".as_ptr(), name::of(c));
-                for a in tree::ancestors(c) {
+                for a in walks::ancestors(c) {
                     libc::fprintf(file, c"\t'%s'\n".as_ptr(), name::of(a));
                 }
             }

@@ -1,11 +1,15 @@
-//! The two chunks that the process itself points to, the null context and the
-//! autofree context, and the lock on the links below the null context.
+//! The two chunks that the process itself points to, the null context and the autofree
+//! context, and the locks.
 //!
-//! The lock guards those links, nothing else, and is never held while a user's
-//! function runs.
+//! One lock guards the links below the null context, another the table of records and the
+//! list of the threads' magazines.  Neither is ever held while a user's function runs.
+//! What the thread that holds one is interrupted for, by a signal, goes on without it: it
+//! would wait for ever.
 
-use crate::chunk::{Chunk, SPECIAL};
+use crate::header::{Chunk, SPECIAL, TOP};
+use crate::magazine;
 use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicUsize,
@@ -25,9 +29,8 @@ impl Root {
     /// The chunk, if there is one.
     #[inline]
     pub fn get(&self) -> Option<Chunk> {
-        let start = self.0.load(Acquire);
-        // SAFETY: a live chunk: `moved` or `gone` is called before it is elsewhere.
-        (!start.is_null()).then(|| unsafe { Chunk::at(start) })
+        // A live chunk: `moved` or `gone` is called before it is elsewhere.
+        core::ptr::NonNull::new(self.0.load(Acquire)).map(Chunk::at)
     }
 
     /// Points to `c` from now on.
@@ -44,19 +47,14 @@ impl Root {
     }
 }
 
-/// `old` has been moved to `new`.
+/// `old`, which is `SPECIAL`, has been moved to `new`.
 pub fn moved(old: Chunk, new: Chunk) {
-    if new.has(SPECIAL) {
-        replace(old, Some(new));
-    }
+    replace(old, Some(new));
 }
 
-/// `c` goes: nobody may find it here any more.
-#[inline]
+/// `c`, which is `SPECIAL`, goes: nobody may find it here any more.
 pub fn gone(c: Chunk) {
-    if c.has(SPECIAL) {
-        replace(c, None);
-    }
+    replace(c, None);
 }
 
 #[cold]
@@ -74,76 +72,127 @@ pub fn or_null_context(c: Option<Chunk>) -> Option<Chunk> {
     c.or_else(|| NULL_CONTEXT.get())
 }
 
-// ---- the lock ---------------------------------------------------------------
+/// Is the list of the children of `parent` shared between threads?
+#[inline(always)]
+pub fn is_shared(parent: Chunk) -> bool {
+    NULL_CONTEXT.is(parent)
+}
+
+/// The flag of a child of `parent`.
+#[inline]
+pub fn top_flag(parent: Option<Chunk>) -> u64 {
+    match parent {
+        Some(p) if !is_shared(p) => 0,
+        _ => TOP,
+    }
+}
+
+// ---- the locks --------------------------------------------------------------
+
+unsafe extern "C" {
+    fn talloc_impl_is_single_threaded() -> c_int;
+}
 
 /// A mutex in the place that pthread functions want.
-struct Mutex(UnsafeCell<libc::pthread_mutex_t>);
+struct Mutex {
+    mutex: UnsafeCell<libc::pthread_mutex_t>,
+    /// The thread that has it, or is in `fork` with it; 0 for none.
+    owner: AtomicUsize,
+}
 
 // SAFETY: a pthread mutex is made to be used from all threads.
 unsafe impl Sync for Mutex {}
 
-static LINKS: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+static LINKS: Mutex = Mutex::new();
+static RECORDS: Mutex = Mutex::new();
+
+fn this_thread() -> usize {
+    // SAFETY: it answers which thread this is.
+    unsafe { libc::pthread_self() as usize }
+}
 
 impl Mutex {
-    fn lock(&self) {
-        // SAFETY: an initialised mutex; locking it cannot fail, since we never
-        // lock it twice.
-        unsafe { libc::pthread_mutex_lock(self.0.get()) };
+    const fn new() -> Mutex {
+        Mutex {
+            mutex: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+            owner: AtomicUsize::new(0),
+        }
     }
 
-    /// # Safety
-    /// This thread has locked it.
-    unsafe fn unlock(&self) {
-        // SAFETY: the caller's promise.
-        unsafe { libc::pthread_mutex_unlock(self.0.get()) };
+    #[inline(never)]
+    fn lock(&'static self) -> Locked {
+        let this = this_thread();
+        if self.owner.load(Relaxed) == this {
+            return Locked(None); // it has the lock
+        }
+        // SAFETY: an initialised mutex; locking it cannot fail, since we never lock it
+        // twice.
+        unsafe { libc::pthread_mutex_lock(self.mutex.get()) };
+        self.owner.store(this, Relaxed);
+        Locked(Some(self))
+    }
+
+    #[inline(never)]
+    fn unlock(&self) {
+        self.owner.store(0, Relaxed);
+        // SAFETY: this thread has locked it.
+        unsafe { libc::pthread_mutex_unlock(self.mutex.get()) };
+    }
+
+    fn renew(&self) {
+        self.owner.store(0, Relaxed);
+        // SAFETY: there is one thread, and a mutex owns nothing.
+        unsafe { self.mutex.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
     }
 }
 
-/// Holds the lock until it is dropped.
-pub struct Locked(());
+/// Holds a lock until it is dropped; or nothing, where this thread has it already, or is
+/// the only one.
+#[must_use]
+pub struct Locked(Option<&'static Mutex>);
 
 impl Drop for Locked {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: `lock_links_of` took it, in this thread.
-        unsafe { LINKS.unlock() };
+        if let Some(mutex) = self.0 {
+            mutex.unlock();
+        }
     }
 }
 
-/// Is the list of the children of `parent` one thread's alone?
-#[inline(always)]
-pub fn is_private(parent: Chunk) -> bool {
-    !NULL_CONTEXT.is(parent)
-}
-
-/// The lock, if the children of `parent` are shared between threads.
 #[inline]
-pub fn lock_links_of(parent: Chunk) -> Option<Locked> {
-    if NULL_CONTEXT.is(parent) {
-        lock()
-    } else {
-        None
+fn lock(mutex: &'static Mutex) -> Locked {
+    // SAFETY: it only asks.
+    if unsafe { talloc_impl_is_single_threaded() } != 0 {
+        return Locked(None);
     }
+    mutex.lock()
 }
 
-fn lock() -> Option<Locked> {
-    // SAFETY: it answers which thread this is.
-    if FORKING.load(Relaxed) == unsafe { libc::pthread_self() } as usize {
-        return None; // it has the lock
-    }
-    LINKS.lock();
-    Some(Locked(()))
+/// The lock on the links below the null context.
+#[inline]
+pub fn lock_links() -> Locked {
+    lock(&LINKS)
 }
 
-/// The thread that is in `fork`, between our handlers, with the lock: fork
-/// handlers of the program may run there too. 0 for none.
-static FORKING: AtomicUsize = AtomicUsize::new(0);
+/// The lock on the table of records.
+pub fn lock_records() -> Locked {
+    lock(&RECORDS)
+}
 
-/// Makes the lock usable in a child forked while another thread holds it. To be
-/// called before there are links to share.
+/// Shows the list of all threads' magazines, and takes what it is from now on.
+pub fn with_threads_locked(change: impl FnOnce(*mut c_void) -> *mut c_void) {
+    static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+    let _lock = lock_records();
+    NEWEST.store(change(NEWEST.load(Relaxed)), Relaxed);
+}
+
+/// Makes the locks usable in a child forked while another thread holds one. To be called
+/// before there is something to share.
 pub fn survive_forks() {
     static DONE: AtomicBool = AtomicBool::new(false);
-    if !DONE.swap(true, Relaxed) {
+    if !DONE.load(Relaxed) && !DONE.swap(true, Relaxed) {
         // SAFETY: three functions that live as long as the library.
         unsafe {
             libc::pthread_atfork(
@@ -156,21 +205,22 @@ pub fn survive_forks() {
 }
 
 unsafe extern "C" fn before_fork() {
-    LINKS.lock();
-    // SAFETY: it answers which thread this is.
-    FORKING.store(unsafe { libc::pthread_self() } as usize, Relaxed);
+    for mutex in [&LINKS, &RECORDS] {
+        // Fork handlers of the program may run before we are back: they are of the thread
+        // that has the locks.
+        core::mem::forget(mutex.lock());
+    }
 }
 
 unsafe extern "C" fn after_fork_in_parent() {
-    FORKING.store(0, Relaxed);
-    // SAFETY: before_fork took it in this thread.
-    unsafe { LINKS.unlock() };
+    for mutex in [&RECORDS, &LINKS] {
+        mutex.unlock();
+    }
 }
 
 unsafe extern "C" fn after_fork_in_child() {
-    FORKING.store(0, Relaxed);
-    // The threads that may wait for the lock are not in this process: begin
-    // with a fresh one.
-    // SAFETY: the child has one thread, and a mutex owns nothing.
-    unsafe { LINKS.0.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
+    // The threads that may wait for a lock are not in this process.
+    LINKS.renew();
+    RECORDS.renew();
+    magazine::forget_other_threads();
 }

@@ -1,44 +1,76 @@
 //! Strings: chunks that are named by their own text.
 
-use crate::alloc;
-use crate::chunk::{Chunk, MAX_SIZE};
+use crate::header::{Chunk, MAX_SIZE};
+use crate::{alloc, realloc};
 use core::ffi::{c_char, c_void};
-use core::ptr::null;
+use core::ptr::{null, null_mut};
 
-/// A chunk for a text of `length` bytes and its end, which is written, named
-/// by that text.
+/// A chunk for a text of `length` bytes and its end, which is written, named by that text;
+/// NULL for none.
 ///
 /// # Safety
-/// As for [`alloc::new`].
-#[inline(always)]
-pub unsafe fn blank(ctx: *const c_void, length: usize) -> Option<Chunk> {
+/// As for [`alloc::new_user`].
+pub unsafe fn blank(ctx: *const c_void, length: usize) -> *mut c_char {
     if length >= MAX_SIZE {
-        return None;
+        return null_mut();
     }
-    // SAFETY: the caller's promise.
-    let c = unsafe { alloc::new(ctx, length + 1, null()) }?;
-    let text: *mut c_char = c.user().cast();
-    // SAFETY: the chunk has length + 1 bytes.
-    unsafe { text.add(length).write(0) };
-    c.set_name(text);
-    Some(c)
+    // SAFETY: the caller's promise; the chunk has length + 1 bytes.
+    unsafe {
+        let user = alloc::new_user(ctx, length + 1, null());
+        if user.is_null() {
+            return null_mut();
+        }
+        Chunk::before(user).set_name(user.cast());
+        user.cast::<c_char>().add(length).write(0);
+        user.cast()
+    }
 }
 
-/// A copy of `length` bytes at `text`.
+/// A copy of `length` bytes at `text`; NULL for none.
 ///
 /// # Safety
-/// They can be read; and as for [`alloc::new`].
+/// They can be read; and as for [`alloc::new_user`].
 #[inline(always)]
-pub unsafe fn copy(ctx: *const c_void, text: *const c_char, length: usize) -> Option<Chunk> {
+pub unsafe fn copy(ctx: *const c_void, text: *const c_char, length: usize) -> *mut c_char {
     // SAFETY: the caller's promise.
-    let c = unsafe { blank(ctx, length) }?;
-    // SAFETY: the caller's promise, and a fresh chunk of that size.
+    match unsafe { alloc::spot(ctx, length.wrapping_add(1)) } {
+        Ok(spot) => {
+            let name = spot.chunk().user();
+            let user: *mut c_char = spot.fill(length + 1, 0, name.cast()).user().cast();
+            // SAFETY: the chunk has length + 1 bytes.
+            unsafe {
+                user.add(length).write(0);
+                user.copy_from_nonoverlapping(text, length);
+            }
+            user
+        }
+        // SAFETY: the caller's promise.
+        Err(t) => unsafe { copy_slow(ctx, text, length, t) },
+    }
+}
+
+#[inline(never)]
+unsafe fn copy_slow(
+    ctx: *const c_void,
+    text: *const c_char,
+    length: usize,
+    t: u64,
+) -> *mut c_char {
+    if length >= MAX_SIZE {
+        return null_mut();
+    }
+    // SAFETY: the caller's promise; the chunk has length + 1 bytes.
     unsafe {
-        c.user()
-            .cast::<c_char>()
-            .copy_from_nonoverlapping(text, length)
-    };
-    Some(c)
+        let user = alloc::slow(ctx, length + 1, null(), t);
+        if user.is_null() {
+            return null_mut();
+        }
+        Chunk::before(user).set_name(user.cast());
+        let user: *mut c_char = user.cast();
+        user.add(length).write(0);
+        user.copy_from_nonoverlapping(text, length);
+        user
+    }
 }
 
 /// Where the append functions begin to write.
@@ -64,26 +96,29 @@ impl At {
     }
 }
 
-/// The straight way to append at the end of the buffer: the text `s` has room for
-/// more, as texts have that were appended to. Else `None`, and nothing is done.
+/// The fast way to append at the end of the buffer: the block of `s` has room for more.
+/// False, and nothing is done, if it has not.
 ///
 /// # Safety
-/// As for [`append`] and [`alloc::new`].
+/// As for [`append`] and [`alloc::new_user`].
 #[inline(always)]
-pub unsafe fn append_straight(s: *mut c_char, text: *const c_char, length: usize) -> Option<Chunk> {
+pub unsafe fn append_fast(s: *mut c_char, text: *const c_char, length: usize) -> bool {
     if length >= MAX_SIZE {
-        return None;
+        return false;
     }
     // SAFETY: the caller's promise; the chunk has room for what is written.
     unsafe {
         // An empty chunk has no last byte: that is for `append`.
-        let c = alloc::grow_straight(s.cast(), |old| if old == 0 { 0 } else { old + length })?;
-        let end = c.user().cast::<c_char>().add(c.size() - 1);
+        let grown = realloc::grow_fast(s.cast(), |old| if old == 0 { 0 } else { old + length });
+        let Some((c, size)) = grown else {
+            return false;
+        };
+        c.set_name(s);
+        let end = s.add(size - 1);
+        end.write(0);
         // `text` may lie in `s`, and reach to where the new text begins.
         end.sub(length).copy_from(text, length);
-        end.write(0);
-        c.set_name(c.user().cast());
-        Some(c)
+        true
     }
 }
 
@@ -97,7 +132,7 @@ pub unsafe fn append(c: Chunk, at: usize, text: *const c_char, length: usize) ->
     }
     let offset = text.addr().wrapping_sub(c.user().addr());
     let inside = offset < c.size();
-    let new = alloc::resize(c, at + length + 1, c.name())?;
+    let new = realloc::resize(c, at + length + 1, c.name())?;
     let start: *mut c_char = new.user().cast();
     let text = if inside {
         start.wrapping_add(offset).cast_const()

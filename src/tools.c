@@ -10,8 +10,10 @@
  * a pool or cache: where a member lies, and that it is gone.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 /* What tools.rs leaves free behind a member, at least. */
 enum { GAP = 16 };
@@ -117,7 +119,7 @@ void talloc_impl_open(void *arena, void *header, void *user, void *end, size_t r
 {
 	request(CREATE_MEMPOOL, arena, GAP, 0, 0);
 	talloc_impl_member(arena, header, end);
-	request(MAKE_DEFINED, arena, (uintptr_t)((char *)user - (char *)arena), 0, 0);
+	request(MAKE_DEFINED, header, (uintptr_t)((char *)user - (char *)header), 0, 0);
 	talloc_impl_hide(end, room);
 }
 
@@ -125,7 +127,6 @@ void talloc_impl_open(void *arena, void *header, void *user, void *end, size_t r
 void talloc_impl_open_gone(void *arena, void *header, void *user, void *end)
 {
 	talloc_impl_gone(arena, header, user, end);
-	request(MAKE_DEFINED, arena, (uintptr_t)((char *)user - (char *)arena), 0, 0);
 }
 
 /* The block of a pool or cache goes. */
@@ -167,87 +168,114 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 		talloc_impl_hide(to, (size_t)(from - to));
 }
 
-/* ---- for fault.rs ---------------------------------------------------------- */
-
-const char *talloc_impl_call(void);
-void talloc_impl_in_call(const char *name);
-
-/* What a thread is doing, for a message. */
-__attribute__((visibility("hidden"), tls_model("initial-exec")))
-__thread const char *talloc_impl_call_now;
-
-const char *talloc_impl_call(void)
-{
-	return talloc_impl_call_now != NULL ? talloc_impl_call_now : "an earlier call";
-}
-
-void talloc_impl_in_call(const char *name)
-{
-	talloc_impl_call_now = name;
-}
-
-/* ---- for key.rs ------------------------------------------------------------ */
+/* ---- for mac.rs ------------------------------------------------------------ */
 
 void talloc_impl_loaded(void);
+void talloc_impl_look_around(void);
 
 __attribute__((constructor)) static void library_comes(void)
 {
 	talloc_impl_loaded();
+	talloc_impl_look_around();
 }
 
-/* ---- the cache of a thread, for heap.rs ---------------------------------- */
+/* ---- for root.rs ---------------------------------------------------------- */
 
-void talloc_impl_cache_close(void *cache);
-void *talloc_impl_cache_now(void);
-int talloc_impl_cache_keep(void *cache);
+int talloc_impl_is_single_threaded(void);
 
-/* The empty one before the first block is freed, and once the thread ends. */
-extern char talloc_impl_no_cache[];
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+
+int talloc_impl_is_single_threaded(void)
+{
+	return __libc_single_threaded;
+}
+#else
+int talloc_impl_is_single_threaded(void)
+{
+	return 0;
+}
+#endif
+
+/* ---- the magazines of a thread, for magazine.rs ---------------------------- */
+
+void talloc_impl_magazines_close(void *magazines);
+void talloc_impl_magazines_close_all(void);
+void *talloc_impl_magazines_now(void);
+int talloc_impl_magazines_keep(void *magazines);
+
+/* Those that nothing is in before the first block is freed, and once the thread ends. */
+extern char talloc_impl_no_magazines[];
 __attribute__((visibility("hidden"), tls_model("initial-exec")))
-__thread void *talloc_impl_cache = talloc_impl_no_cache;
-
-/* Set when the thread ends: what it frees from then on is not kept. */
-__attribute__((tls_model("initial-exec"))) static __thread int thread_ends;
+__thread void *talloc_impl_magazines = talloc_impl_no_magazines;
 
 static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static int has_key;
 
-void *talloc_impl_cache_now(void)
+/* The value of the key while the thread ends: what it frees from then on is not kept. */
+static char ends;
+
+void *talloc_impl_magazines_now(void)
 {
-	return talloc_impl_cache;
+	return talloc_impl_magazines;
 }
 
-static void close_cache(void *cache)
+static void thread_ends(void *magazines)
 {
-	talloc_impl_cache = talloc_impl_no_cache;
-	thread_ends = 1;
-	talloc_impl_cache_close(cache);
+	if (magazines != &ends) {
+		talloc_impl_magazines = talloc_impl_no_magazines;
+		talloc_impl_magazines_close(magazines);
+	}
+	/* Called again for that, a few times at most. */
+	pthread_setspecific(key, &ends);
 }
 
 static void make_key(void)
 {
-	has_key = pthread_key_create(&key, close_cache) == 0;
+	has_key = pthread_key_create(&key, thread_ends) == 0;
 }
 
-/* 1 if the thread has this cache from now on, 0 if it may have none. */
-int talloc_impl_cache_keep(void *cache)
+/*
+ * After dlclose nobody can call us, and all that threads keep has to go; at exit they
+ * may go on.  The C library tells the two apart by what it runs: at exit alone what was
+ * registered for no library.  That has to be code that stays, with memory that stays.
+ */
+extern int __cxa_atexit(void (*function)(void *), void *arg, void *library);
+static sem_t *is_exit;
+
+static void notice_exit(void)
 {
-	if (thread_ends)
-		return 0;
+	if (is_exit != NULL)
+		return;
+	is_exit = malloc(sizeof(*is_exit));
+	if (is_exit != NULL && sem_init(is_exit, 0, 0) == 0)
+		__cxa_atexit((void (*)(void *))(void (*)(void))sem_post, is_exit, NULL);
+}
+
+/* 1 if the thread has these from now on, 0 if it may have none. */
+int talloc_impl_magazines_keep(void *magazines)
+{
 	pthread_once(&key_once, make_key);
-	if (!has_key || pthread_setspecific(key, cache) != 0)
+	if (!has_key || pthread_getspecific(key) == &ends || pthread_setspecific(key, magazines) != 0)
 		return 0;
-	talloc_impl_cache = cache;
+	notice_exit();
+	talloc_impl_magazines = magazines;
 	return 1;
 }
 
-/* After dlclose there is nobody to be called when a thread ends. */
 __attribute__((destructor)) static void library_goes(void)
 {
-	if (has_key) {
-		pthread_key_delete(key);
-		has_key = 0;
-		close_cache(talloc_impl_cache == talloc_impl_no_cache ? NULL : talloc_impl_cache);
-	}
+	int exits = 0;
+
+	if (!has_key)
+		return;
+	pthread_key_delete(key);
+	has_key = 0;
+	if (is_exit != NULL)
+		sem_getvalue(is_exit, &exits);
+	if (exits != 0)
+		return;
+	talloc_impl_magazines = talloc_impl_no_magazines;
+	talloc_impl_magazines_close_all();
 }

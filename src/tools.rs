@@ -5,8 +5,9 @@
 //! With one, members lie further apart, so that an overrun is seen before it
 //! reaches a neighbour's header.
 
-use crate::chunk::{ALIGN, Chunk, HEADER, POOL};
-use crate::heap;
+use crate::header::{ALIGN, Chunk, HEADER};
+use crate::records::Record;
+use crate::sysmem;
 use core::ffi::c_void;
 
 unsafe extern "C" {
@@ -44,95 +45,87 @@ unsafe extern "C" {
 /// Is a tool watching?
 #[inline]
 pub fn watch() -> bool {
-    heap::is_watched()
+    sysmem::is_watched()
 }
 
-/// May a tool be watching? Nobody may have asked yet.
+/// May a tool be watching, or has freed memory to be filled?
 #[inline(always)]
 pub fn may_watch() -> bool {
-    heap::may_be_watched()
+    sysmem::every() != 0
 }
 
 /// Bytes to leave free behind a member.
-#[inline]
+#[inline(always)]
 pub fn gap() -> usize {
-    if watch() { ALIGN } else { 0 }
+    if may_watch() && watch() { ALIGN } else { 0 }
 }
 
-/// A pool or cache has been made: nobody may touch what lies behind its user's
-/// memory, up to `room_end`.
-pub fn opened(arena: *mut c_void, c: Chunk, room_end: *mut u8) {
+/// A pool or cache has been made, `bytes` bytes from its header on: nobody may touch what
+/// lies behind its user's memory.
+pub fn opened(r: *mut Record, c: Chunk, size: usize, bytes: usize) {
     if watch() {
-        let end = end(c, c.size());
-        let room = room_end.addr() - end.addr();
+        let room = bytes - HEADER - size;
         // SAFETY: a fresh block.
-        unsafe { talloc_impl_open(arena, c.start().cast(), c.user(), end, room) };
+        unsafe { talloc_impl_open(r.cast(), c.start().cast(), c.user(), end(c, size), room) };
     }
 }
 
-/// A pool or cache is freed, while its block may stay.
-pub fn left(arena: *mut c_void, c: Chunk) {
+/// A pool or cache of `size` user bytes is freed, while its block may stay.
+pub fn left(r: *mut Record, c: Chunk, size: usize) {
     if watch() {
-        let end = end(c, c.size());
-        // SAFETY: the arena of an earlier `opened`.
-        unsafe { talloc_impl_open_gone(arena, c.start().cast(), c.user(), end) };
-    }
-}
-
-/// The part of that room that is ours alone can be used: the bitmap of a cache.
-pub fn ours(place: *mut u8, size: usize) {
-    if watch() {
-        // SAFETY: room of a fresh block.
-        unsafe { talloc_impl_show(place.cast(), size) };
+        // SAFETY: the record of an earlier `opened`.
+        unsafe { talloc_impl_open_gone(r.cast(), c.start().cast(), c.user(), end(c, size)) };
     }
 }
 
 /// The block of a pool or cache is given back.
-pub fn closed(arena: *mut c_void) {
+pub fn closed(r: *mut Record) {
     if watch() {
-        // SAFETY: the arena of an earlier `opened`.
-        unsafe { talloc_impl_close(arena) };
+        // SAFETY: the record of an earlier `opened`.
+        unsafe { talloc_impl_close(r.cast()) };
     }
 }
 
-/// A member is to come at `place`: `front` bytes, a header, and `size` bytes.
-pub fn member(arena: *mut c_void, place: *mut u8, front: usize, size: usize) {
+/// A pool in a pool is to come at `place`: its own members are told of, and no tool likes
+/// blocks in blocks.
+pub fn inner(place: *mut u8, bytes: usize) {
     if watch() {
-        let bytes = front + HEADER + size;
-        // SAFETY: room that has just been carved from the arena.
-        unsafe {
-            if front == 0 {
-                talloc_impl_member(arena, place.cast(), place.add(bytes).cast());
-            } else {
-                // A pool in a pool: its own members are told of, and no tool
-                // likes blocks in blocks.
-                talloc_impl_show(place.cast(), bytes);
-            }
-        }
+        // SAFETY: room that has just been carved from the pool.
+        unsafe { talloc_impl_show(place.cast(), bytes) };
+    }
+}
+
+/// It is freed. Its header can still be looked at.
+pub fn inner_gone(c: Chunk, size: usize) {
+    if watch() {
+        // SAFETY: as above.
+        unsafe { talloc_impl_hide(c.user(), size) };
+    }
+}
+
+/// A member is to come at `place`: `bytes` bytes with its header.
+pub fn member(r: *mut Record, place: *mut u8, bytes: usize) {
+    if watch() {
+        // SAFETY: room that has just been carved from the pool.
+        unsafe { talloc_impl_member(r.cast(), place.cast(), place.add(bytes).cast()) };
     }
 }
 
 /// A member is freed, with its `size` bytes. Its header can still be looked at.
-pub fn gone(arena: *mut c_void, c: Chunk, size: usize) {
+pub fn gone(r: *mut Record, c: Chunk, size: usize) {
     if watch() {
         let (header, user) = (c.start().cast(), c.user());
         // SAFETY: `size` bytes were told to `member` or `resized`.
-        unsafe {
-            if c.has(POOL) {
-                talloc_impl_hide(user, size);
-            } else {
-                talloc_impl_gone(arena, header, user, end(c, size));
-            }
-        }
+        unsafe { talloc_impl_gone(r.cast(), header, user, end(c, size)) };
     }
 }
 
-/// A member has another size at the same place.
-pub fn resized(arena: *mut c_void, c: Chunk, size: usize) {
+/// A member of `old` bytes has another size at the same place.
+pub fn resized(r: *mut Record, c: Chunk, old: usize, size: usize) {
     if watch() {
         let header = c.start().cast();
-        // SAFETY: the chunk's present size was told to `member` or `resized`.
-        unsafe { talloc_impl_resized(arena, header, end(c, c.size()), end(c, size)) };
+        // SAFETY: the old size was told to `member` or `resized`.
+        unsafe { talloc_impl_resized(r.cast(), header, end(c, old), end(c, size)) };
     }
 }
 

@@ -1,0 +1,248 @@
+//! The links: who is whose child.  The only file that changes them.
+//!
+//! Each parent leads to its newest child, the children form a list, newest first.
+//! `pprev` is the address of the word that leads to a chunk, so that leaving a list is
+//! the same for the first and the others, and depends neither on the number of siblings
+//! nor on the parent.
+//!
+//! What is written through is checked first: the word at `pprev` leads here, the `pprev`
+//! of the next one leads to our `next`, the `pprev` of the first one to the parent's
+//! `child`.  The heads of neighbours are not looked at.
+//!
+//! Links are changed so that whoever looks in between, a signal handler or a child
+//! forked by another thread, sees a list that can be walked: a chunk is whole before a
+//! link leads to it, and out of the list before it is dead.
+//!
+//! The list below the null context is shared between threads: its chunks have the flag
+//! `TOP`, and their links change under the lock of `root`.
+
+use crate::header::{Chunk, Link, TOP};
+use crate::root;
+use core::sync::atomic::{Ordering::Release, compiler_fence};
+
+/// What a link word holds.
+#[inline(always)]
+fn load(link: Link) -> Option<Chunk> {
+    // SAFETY: the address of a link in a header; if somebody else wrote it, a wild read
+    // ends the process.
+    unsafe { link.read_unaligned() }
+}
+
+/// Writes a link word that was seen to lead to a chunk of ours.
+#[inline(always)]
+fn store(link: Link, to: Option<Chunk>) {
+    compiler_fence(Release);
+    // SAFETY: the caller has read it, and it held the address of a header: so it is a
+    // link of ours.
+    unsafe { link.write_unaligned(to) };
+}
+
+/// The newest child, if its `pprev` leads back: then a new one may come before it.
+#[inline(always)]
+pub fn first_below(parent: Chunk) -> Result<Option<Chunk>, ()> {
+    let first = parent.child();
+    match first {
+        Some(f) if f.pprev() != parent.child_link() => Err(()),
+        _ => Ok(first),
+    }
+}
+
+/// `c`, which was born as the first child before `first`, is linked.
+#[inline(always)]
+pub fn link_born(parent: Chunk, first: Option<Chunk>, c: Chunk) {
+    if let Some(first) = first {
+        first.set_pprev(c.next_link());
+    }
+    parent.set_child(Some(c));
+}
+
+/// Makes `c`, which is in no list, the first child of `parent`, whose first was `first`.
+#[inline(always)]
+pub fn link_first(parent: Chunk, first: Option<Chunk>, c: Chunk) {
+    c.set_parent_user(parent.user());
+    c.set_next(first);
+    c.set_pprev(parent.child_link());
+    link_born(parent, first, c);
+}
+
+/// Takes `c` out of the list it is in, and leaves its own links as they are. False, and
+/// nothing is done, if a neighbour does not lead to it.
+#[inline(always)]
+pub fn take_out(c: Chunk) -> bool {
+    let (pprev, next) = (c.pprev(), c.next());
+    if load(pprev) != Some(c) {
+        return false;
+    }
+    if let Some(next) = next {
+        if next.pprev() != c.next_link() {
+            return false;
+        }
+        next.set_pprev(pprev);
+    }
+    store(pprev, next);
+    true
+}
+
+/// Puts `c` back where [`take_out`] took it from, with links as they were then.
+fn put_back(c: Chunk) {
+    if let Some(next) = c.next() {
+        next.set_pprev(c.next_link());
+    }
+    store(c.pprev(), Some(c));
+}
+
+/// Would [`take_out`] do it?
+fn can_be_taken_out(c: Chunk) -> bool {
+    load(c.pprev()) == Some(c) && c.next().is_none_or(|next| next.pprev() == c.next_link())
+}
+
+/// The same for a chunk with any flags, which may be in no list.
+pub fn is_intact(c: Chunk, is_top: bool) -> bool {
+    let _lock = is_top.then(root::lock_links);
+    c.pprev().is_null() || can_be_taken_out(c)
+}
+
+/// Takes `c`, with that `TOP` or without, out of its list, if it is in one.
+#[inline]
+pub fn unlink(c: Chunk, is_top: bool) -> bool {
+    if !is_top {
+        return take_out(c);
+    }
+    let _lock = root::lock_links();
+    if c.pprev().is_null() {
+        return true;
+    }
+    let out = take_out(c);
+    if out {
+        c.set_parent_user(core::ptr::null_mut());
+        c.set_next(None);
+        c.set_pprev(core::ptr::null_mut());
+    }
+    out
+}
+
+/// Makes `c`, which is in no list, the newest child of `parent`, which may be the null
+/// context, or none.  Should there be a fault and the abort function return: what hangs
+/// behind it is lost.  The flag `TOP` of `c` follows.
+pub fn link(parent: Option<Chunk>, c: Chunk) {
+    let was_top = c.has(TOP);
+    let Some(p) = parent else {
+        c.set_parent_user(core::ptr::null_mut());
+        c.set_next(None);
+        c.set_pprev(core::ptr::null_mut());
+        if !was_top {
+            c.set(TOP);
+        }
+        return;
+    };
+    let is_top = root::is_shared(p);
+    if is_top != was_top {
+        if is_top {
+            c.set(TOP);
+        } else {
+            c.clear(TOP);
+        }
+    }
+    let is_sound = {
+        let _lock = is_top.then(root::lock_links);
+        let first = first_below(p);
+        link_first(p, first.unwrap_or(None), c);
+        first.is_ok()
+    };
+    if !is_sound {
+        p.corrupted(c"child"); // not under the lock: a user's function may run
+    }
+}
+
+/// `old` was copied to `new`: all links lead there from now on.  `is_top` as for
+/// [`unlink`].  The caller has seen that it [`is_intact`].
+pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
+    let lock = is_top.then(root::lock_links);
+    // Neighbours that are shared may have changed since the copy.
+    let (pprev, next) = (old.pprev(), old.next());
+    new.set_pprev(pprev);
+    new.set_next(next);
+    if let Some(next) = next {
+        next.set_pprev(new.next_link());
+    }
+    if !pprev.is_null() {
+        store(pprev, Some(new));
+    }
+    drop(lock);
+    moved_with_children(new);
+}
+
+/// The children of `new`, which has moved, follow.
+pub fn moved_with_children(new: Chunk) {
+    let mut link = new.child_link();
+    let mut child = new.child();
+    while let Some(ch) = child {
+        // The first of them leads back to the old place.
+        if link == new.child_link() {
+            ch.set_pprev(link);
+        } else if ch.pprev() != link {
+            return new.corrupted(c"child");
+        }
+        ch.set_parent_user(new.user());
+        link = ch.next_link();
+        child = ch.next();
+    }
+}
+
+/// The first child `c` of `parent` is about to go: nobody finds it here from now on.
+#[inline(always)]
+pub fn drop_first(parent: Chunk, c: Chunk) -> Option<Chunk> {
+    let next = c.next();
+    if let Some(next) = next {
+        next.set_pprev(parent.child_link());
+    }
+    parent.set_child(next);
+    next
+}
+
+/// Does `to`, to which the word `link` of the chunk `from` leads, lead back, or is one of
+/// us just changing that?
+pub fn leads_back(from: Chunk, link: Link, to: Chunk) -> bool {
+    let pprev = to.pprev();
+    if pprev == link {
+        return true;
+    }
+    // `from` is leaving.
+    if pprev == from.pprev() && load(pprev) == Some(from) {
+        return true;
+    }
+    // Another one comes before `to`, or `from` is moving there.
+    match Chunk::of_next_link(pprev) {
+        Some(other) if other.is_live() && other.next() == Some(to) => {
+            other.pprev() == link || other.pprev() == from.pprev()
+        }
+        _ => false,
+    }
+}
+
+/// Takes `c` out of its list, runs `f`, which may move it to another place, with its links,
+/// and puts what it is then where it was.  `None` from `f` means that `c` is where it was.
+/// False in place of that if `c` is not as it should be in its list.
+pub fn relocate(
+    c: Chunk,
+    is_top: bool,
+    f: impl FnOnce() -> Option<Chunk>,
+) -> Result<Option<Chunk>, ()> {
+    // Nobody else may change the list meanwhile.
+    let lock = is_top.then(root::lock_links);
+    let is_listed = !c.pprev().is_null();
+    if is_listed && !take_out(c) {
+        return Err(());
+    }
+    let new = f();
+    if is_listed {
+        put_back(new.unwrap_or(c));
+    }
+    drop(lock);
+    if let Some(new) = new {
+        if new != c {
+            moved_with_children(new);
+        }
+    }
+    Ok(new)
+}

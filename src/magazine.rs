@@ -1,0 +1,779 @@
+//! The magazines of a thread: blocks that it has freed, by size class, to hand out again.
+//!
+//! A magazine is an array of pointers; what lies in the blocks is neither trusted nor
+//! written.  A zero below the lowest and the alignment above the highest place tell empty
+//! and full, so that [`pop`] and [`push`] are five instructions:
+//!
+//! ```text
+//!   | ...unused... | 0 | block | block | block |  ...room...  |  <- aligned
+//!                    ^sentinel           ^top
+//! ```
+//!
+//! A full magazine asks for more room, [`Magazines::grow`]; when it has all of its array,
+//! its lower half goes to a *depot*, from where [`refill`] takes it back.  What all of
+//! that may hold is bounded, in bytes: 256 KiB, or a quarter of what is alive where that
+//! is more: a program that frees much and goes on with much is going to want it again.
+//! Room is taken from classes that have gone cold; a few blocks of each class are kept in
+//! any case.  All of it goes back when the thread ends, the library goes, or memory is
+//! short.
+
+use crate::header::HEADER;
+use crate::records::{self, Record};
+use crate::{root, sysmem};
+use core::ffi::{c_int, c_void};
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+
+// ---- classes ------------------------------------------------------------------
+
+/// Small class k has room for `16 k + 8` user bytes, which is what malloc makes of such
+/// a request without waste.
+pub const SMALL_MAX: usize = 16 * (SMALL - 1) + 8;
+const SMALL: usize = 65;
+/// Large blocks: sixteen classes to each power of two, from 1 KiB to 8 MiB.
+const STEPS: usize = 16;
+const FIRST_POWER: u32 = 10;
+const POWERS: usize = 13;
+const LARGE: usize = STEPS * POWERS;
+/// Records of pools.
+const RECORDS: usize = SMALL + LARGE;
+const CLASSES: usize = RECORDS + 1;
+
+/// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
+#[inline(always)]
+const fn small_class(size: usize) -> usize {
+    (size + 7) >> 4
+}
+
+/// What a block of that class is asked for with.
+const fn small_bytes(class: usize) -> usize {
+    HEADER + 16 * class + 8
+}
+
+/// The class of a block of so many bytes, beyond `CLASSES` for none; and what it is asked
+/// for with.
+#[inline]
+const fn large_class(bytes: usize) -> (usize, usize) {
+    let last = bytes - 1;
+    let power = usize::BITS - 1 - last.leading_zeros();
+    let shift = power - STEPS.trailing_zeros();
+    let class = SMALL + (power - FIRST_POWER) as usize * STEPS + (last >> shift) - STEPS;
+    (class, ((last >> shift) + 1) << shift)
+}
+
+const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 == SMALL + 1);
+const _: () = assert!(large_class(8 << 20).0 == RECORDS - 1);
+
+/// What a block of a class takes, with what malloc adds to it.
+const fn cost(class: usize) -> usize {
+    if class < SMALL {
+        small_bytes(class) + 8
+    } else if class < RECORDS {
+        let (power, step) = ((class - SMALL) / STEPS, (class - SMALL) % STEPS);
+        (STEPS + step + 1) << (power + FIRST_POWER as usize - STEPS.trailing_zeros() as usize)
+    } else {
+        size_of::<Record>()
+    }
+}
+
+/// Class, and bytes to ask for, of the block of a chunk; `bytes` with its header.
+#[inline(always)]
+const fn class_of(bytes: usize) -> (usize, usize) {
+    if bytes <= HEADER + SMALL_MAX {
+        let class = small_class(bytes - HEADER);
+        (class, small_bytes(class))
+    } else {
+        large_class(bytes)
+    }
+}
+
+/// Has the block of a chunk of `old` user bytes room for `new`?
+#[inline(always)]
+pub fn is_same_block(old: usize, new: usize) -> bool {
+    if new <= SMALL_MAX {
+        return old <= SMALL_MAX && small_class(old) == small_class(new);
+    }
+    if old <= SMALL_MAX {
+        return false;
+    }
+    // One power, one step: the same class.
+    let (old, new) = (HEADER + old - 1, HEADER + new - 1);
+    let shift = usize::BITS - 1 - old.leading_zeros() - STEPS.trailing_zeros();
+    old >> shift == new >> shift
+}
+
+// ---- the magazines of a thread --------------------------------------------------
+
+/// Places of a magazine, one of which is the sentinel.
+const PLACES: usize = 64;
+const ROOM: usize = PLACES - 1;
+const BYTES: usize = PLACES * size_of::<usize>();
+/// What each class may keep whatever the bound is.
+const FEW: usize = 4;
+/// What moves between a magazine and the depot.
+const HALF: usize = ROOM / 2;
+/// Where the arrays begin.
+const ARRAYS: usize = 8192;
+const MAPPED: usize = ARRAYS + CLASSES * BYTES;
+/// What goes back to malloc between two looks at what is alive.
+const LOOK: usize = 64 * 1024;
+
+type Block = *mut u8;
+
+/// Half a magazine in the depot.
+struct Load {
+    next: *mut Load,
+    blocks: [Block; HALF],
+}
+
+/// Loads come in shelves of so many bytes, aligned to that.
+const SHELF: usize = 64 * 1024;
+
+struct Shelf {
+    /// Loads in use.
+    used: usize,
+}
+
+#[repr(C)]
+struct Magazines {
+    /// The highest block of each class.
+    top: [*mut Block; CLASSES],
+    // Only in those of a thread, not in `NO_MAGAZINES`:
+    depot: [*mut Load; CLASSES],
+    loads: [u32; CLASSES],
+    /// How many blocks the array of a class may hold.
+    room: [u8; CLASSES],
+    /// The lower bits of `top` when the hand came by.
+    seen: [u16; CLASSES],
+    /// The class that may lose room next.
+    hand: usize,
+    /// What full magazines and the depot would hold, in bytes.
+    reserved: usize,
+    bound: usize,
+    /// What goes back to malloc without another look, in bytes.
+    direct: usize,
+    /// Small blocks that malloc gave and did not get back, in bytes. What another thread
+    /// gave back is not known here, but in `ALIVE`.
+    from_malloc: isize,
+    /// What is alive here, as it was added to `ALIVE`.
+    told: isize,
+    free_loads: *mut Load,
+    /// All threads', under the lock of `root`.
+    older: *mut Magazines,
+    newer: *mut Magazines,
+}
+
+const _: () = assert!(size_of::<Magazines>() <= ARRAYS);
+
+/// Where a thread's pointer leads before it has magazines, and once it ends: nothing to
+/// take, no room.
+#[repr(C)]
+struct NoMagazines {
+    top: [*const usize; CLASSES],
+}
+
+#[repr(C, align(512))]
+struct Nothing([usize; PLACES]);
+
+// SAFETY: never written to: its only way in has no room.
+unsafe impl Sync for NoMagazines {}
+
+static NOTHING: Nothing = Nothing([0; PLACES]);
+
+#[unsafe(no_mangle)]
+static talloc_impl_no_magazines: NoMagazines = NoMagazines {
+    top: [(&raw const NOTHING.0[ROOM]); CLASSES],
+};
+
+/// The small blocks that are alive, of all threads, in bytes; as of their last looks.
+static ALIVE: Alone = Alone(AtomicIsize::new(0));
+
+/// Has a line of the processor's cache to itself: threads write to it.
+#[repr(align(128))]
+struct Alone(AtomicIsize);
+
+unsafe extern "C" {
+    #[cfg(not(target_arch = "x86_64"))]
+    fn talloc_impl_magazines_now() -> *mut Magazines;
+    fn talloc_impl_magazines_keep(magazines: *mut Magazines) -> c_int;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn now() -> *mut Magazines {
+    let magazines;
+    // SAFETY: reads a thread-local variable of tools.c, which is of the
+    // initial-exec model: its offset from the thread's base is in the GOT.
+    unsafe {
+        core::arch::asm!(
+            "mov {0}, qword ptr [rip + talloc_impl_magazines@GOTTPOFF]",
+            "mov {0}, qword ptr fs:[{0}]",
+            out(reg) magazines,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    magazines
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn now() -> *mut Magazines {
+    // SAFETY: it only answers the address.
+    unsafe { talloc_impl_magazines_now() }
+}
+
+/// Those of this thread; `None` if it has none.
+#[inline]
+fn mine() -> Option<*mut Magazines> {
+    let m = now();
+    let none = (&raw const talloc_impl_no_magazines).cast::<Magazines>();
+    (m.cast_const() != none).then_some(m)
+}
+
+#[inline(always)]
+fn pop_class(class: usize) -> Option<NonNull<u8>> {
+    // SAFETY: `top` of each class leads to a place of its array: the sentinel, or above.
+    unsafe {
+        let top = &raw mut (*now()).top[class];
+        let place = *top;
+        let block = NonNull::new(*place)?;
+        *top = place.sub(1);
+        Some(block)
+    }
+}
+
+#[inline(always)]
+fn push_class(class: usize, block: Block) -> bool {
+    // SAFETY: as above; the place behind it is one of the array unless it is aligned as
+    // the array is.
+    unsafe {
+        let top = &raw mut (*now()).top[class];
+        let place = (*top).add(1);
+        if place.addr() % BYTES == 0 {
+            return false;
+        }
+        *place = block;
+        *top = place;
+        true
+    }
+}
+
+/// A block for a chunk of so many user bytes, at most [`SMALL_MAX`], that this thread
+/// keeps.
+#[inline(always)]
+pub fn pop(size: usize) -> Option<NonNull<u8>> {
+    pop_class(small_class(size))
+}
+
+/// Keeps the block of such a chunk, if there is room.
+#[inline(always)]
+#[must_use]
+pub fn push(size: usize, block: Block) -> bool {
+    push_class(small_class(size), block)
+}
+
+/// The same, or gives it back.
+///
+/// # Safety
+/// The block of a chunk of `size` user bytes without `EXACT`, not used any more.
+#[inline(always)]
+pub unsafe fn put_small(size: usize, block: Block) {
+    if !push(size, block) {
+        // SAFETY: the caller's promise.
+        unsafe { put_slow(small_class(size), block) };
+    }
+}
+
+/// Gives back a block of `bytes` bytes, header included.
+///
+/// # Safety
+/// It came from [`get`] for as many bytes, and is not used any more.
+pub unsafe fn put(bytes: usize, block: Block) {
+    let (class, _) = class_of(bytes);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if class >= RECORDS {
+            sysmem::free(block);
+        } else if !push_class(class, block) {
+            put_slow(class, block);
+        }
+    }
+}
+
+/// A block of `bytes` bytes, header included, kept or fresh.
+pub fn get(bytes: usize) -> Option<NonNull<u8>> {
+    let (class, whole) = class_of(bytes);
+    if class < RECORDS {
+        let kept = pop_class(class);
+        if kept.is_some() {
+            return kept;
+        }
+    }
+    fresh(class, bytes, whole)
+}
+
+/// The same for a small one, where the magazine is empty.
+pub fn get_small_fresh(size: usize) -> Option<NonNull<u8>> {
+    let class = small_class(size);
+    fresh(class, HEADER + size, small_bytes(class))
+}
+
+/// A block of `class` from the depot or from malloc.  While somebody watches it is just
+/// as large as it has to be.
+#[inline]
+fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
+    if let Some(m) = mine() {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        if class < RECORDS && m.loads[class] != 0 {
+            return m.refill(class);
+        }
+        if class < SMALL {
+            m.from_malloc += whole as isize;
+        }
+    }
+    sysmem::malloc(if sysmem::every() == 0 { whole } else { bytes })
+}
+
+/// How large a block is to be made so that it is of the class of so many bytes.
+pub fn whole(bytes: usize) -> usize {
+    if sysmem::every() == 0 {
+        class_of(bytes).1
+    } else {
+        bytes
+    }
+}
+
+/// A block of `class` for which there is no place.
+///
+/// # Safety
+/// It is not used any more.
+#[cold]
+#[inline(never)]
+unsafe fn put_slow(class: usize, block: Block) {
+    if let Some(m) = mine().or_else(open) {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        if m.make_room(class) && push_class(class, block) {
+            return;
+        }
+        m.went_back(class, 1);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { give_back(class, block) };
+}
+
+/// # Safety
+/// A block or record of that class, not used any more.
+unsafe fn give_back(class: usize, block: Block) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if class == RECORDS {
+            records::give_back(block.cast());
+        } else {
+            sysmem::free(block);
+        }
+    }
+}
+
+/// A record that this thread keeps.
+#[inline(always)]
+pub fn pop_record() -> Option<NonNull<Record>> {
+    pop_class(RECORDS).map(NonNull::cast)
+}
+
+/// Keeps a record.
+#[inline(always)]
+pub fn put_record(record: *mut Record) {
+    if !push_class(RECORDS, record.cast()) {
+        // SAFETY: a record that nobody uses.
+        unsafe { put_slow(RECORDS, record.cast()) };
+    }
+}
+
+impl Magazines {
+    fn array(&self, class: usize) -> *mut Block {
+        (&raw const *self)
+            .cast::<u8>()
+            .cast_mut()
+            .wrapping_add(ARRAYS + class * BYTES)
+            .cast()
+    }
+
+    /// Where the sentinel of a class is.
+    fn sentinel(&self, class: usize) -> *mut Block {
+        self.array(class).wrapping_add(ROOM - usize::from(self.room[class]))
+    }
+
+    /// How many blocks lie in the array of a class.
+    fn held(&self, class: usize) -> usize {
+        (self.top[class].addr() - self.sentinel(class).addr()) / size_of::<Block>()
+    }
+
+    /// Bytes of small blocks that are alive here.
+    fn alive(&self) -> isize {
+        let kept: usize = (0..SMALL)
+            .map(|class| cost(class) * (self.held(class) + self.loads[class] as usize * HALF))
+            .sum();
+        self.from_malloc - kept as isize
+    }
+
+    /// So many blocks of a class went back to malloc.
+    fn went_back(&mut self, class: usize, n: usize) {
+        if class < SMALL {
+            self.from_malloc -= (n * small_bytes(class)) as isize;
+        }
+    }
+
+    /// Finds out how much may be kept from now on.
+    fn look(&mut self) {
+        let alive = self.alive();
+        let all = ALIVE.0.fetch_add(alive - self.told, Relaxed) + (alive - self.told);
+        self.told = alive;
+        let Some((floor, may_be_more)) = sysmem::may_keep() else {
+            return;
+        };
+        // A thread whose blocks others free has no right to more, nor one that frees
+        // those of others, for which the sum is below zero.
+        let share = if may_be_more { alive.min(all).max(0) as usize / 4 } else { 0 };
+        self.bound = floor.max(share);
+    }
+
+    /// Room for one more block of `class`, if it may have any.
+    fn make_room(&mut self, class: usize) -> bool {
+        let cost = cost(class);
+        if self.direct >= cost {
+            self.direct -= cost;
+            return false;
+        }
+        let has = usize::from(self.room[class]);
+        let more = if has < ROOM {
+            has.clamp(FEW.min(ROOM - has), ROOM - has)
+        } else {
+            HALF
+        };
+        let bytes = more * cost;
+        if self.reserved + bytes > self.bound {
+            self.look();
+            self.shrink_to(self.bound.saturating_sub(bytes), class);
+        }
+        let fits = self.reserved + bytes <= self.bound;
+        if !fits && (has >= FEW || FEW * cost > self.bound / 16) {
+            // At most: one, where one is all that fits.
+            if !(has == 0 && self.reserved + cost <= self.bound) {
+                self.direct = LOOK;
+                return false;
+            }
+            return self.grow(class, 1);
+        }
+        self.grow(class, more)
+    }
+
+    /// Gives a class room for so many more.
+    fn grow(&mut self, class: usize, more: usize) -> bool {
+        if usize::from(self.room[class]) == ROOM {
+            return self.unload(class);
+        }
+        let (sentinel, count) = (self.sentinel(class), self.held(class) + 1);
+        // SAFETY: within the array, since there is room for `more`.
+        unsafe {
+            sentinel.sub(more).copy_from(sentinel, count);
+            self.top[class] = self.top[class].sub(more);
+        }
+        self.room[class] += more as u8;
+        self.reserved += more * cost(class);
+        true
+    }
+
+    /// The lower half of a full magazine goes to the depot.
+    fn unload(&mut self, class: usize) -> bool {
+        let Some(load) = self.new_load() else {
+            return false;
+        };
+        let lowest = self.sentinel(class).wrapping_add(1);
+        // SAFETY: the array is full: it holds twice that.
+        unsafe {
+            (&raw mut (*load).blocks).cast::<Block>().copy_from_nonoverlapping(lowest, HALF);
+            (*load).next = self.depot[class];
+            lowest.copy_from(lowest.add(HALF), ROOM - HALF);
+            self.top[class] = self.top[class].sub(HALF);
+        }
+        self.depot[class] = load;
+        self.loads[class] += 1;
+        self.reserved += HALF * cost(class);
+        true
+    }
+
+    /// Half a magazine comes back from the depot, into an empty one; one block of it.
+    fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
+        let load = self.depot[class];
+        let lowest = self.sentinel(class).wrapping_add(1);
+        // SAFETY: there is a load; the array of a class with one has all its room.
+        unsafe {
+            lowest.copy_from_nonoverlapping((&raw const (*load).blocks).cast::<Block>(), HALF);
+            self.top[class] = lowest.add(HALF - 1);
+        }
+        self.drop_load(class);
+        pop_class(class)
+    }
+
+    /// The topmost load of a class is empty.
+    fn drop_load(&mut self, class: usize) {
+        let load = self.depot[class];
+        // SAFETY: a load of ours; shelves are aligned to their size.
+        unsafe {
+            self.depot[class] = (*load).next;
+            self.loads[class] -= 1;
+            self.reserved -= HALF * cost(class);
+            let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
+            (*shelf).used -= 1;
+            if (*shelf).used != 0 {
+                (*load).next = self.free_loads;
+                self.free_loads = load;
+                return;
+            }
+            // The whole shelf goes, with all its free loads.
+            let mut at = &raw mut self.free_loads;
+            while !(*at).is_null() {
+                if (*at).addr() & !(SHELF - 1) == shelf.addr() {
+                    *at = (**at).next;
+                } else {
+                    at = &raw mut (**at).next;
+                }
+            }
+            sysmem::unmap(shelf.cast(), SHELF);
+        }
+    }
+
+    fn new_load(&mut self) -> Option<*mut Load> {
+        if self.free_loads.is_null() {
+            self.new_shelf()?;
+        }
+        let load = self.free_loads;
+        // SAFETY: a free load on a shelf of ours.
+        unsafe {
+            self.free_loads = (*load).next;
+            let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
+            (*shelf).used += 1;
+        }
+        Some(load)
+    }
+
+    fn new_shelf(&mut self) -> Option<()> {
+        let twice = sysmem::pages(2 * SHELF)?.as_ptr();
+        let shelf = twice.map_addr(|at| (at + SHELF - 1) & !(SHELF - 1));
+        let before = shelf.addr() - twice.addr();
+        // SAFETY: the parts of a fresh mapping that are not the aligned one.
+        unsafe {
+            if before != 0 {
+                sysmem::unmap(twice, before);
+            }
+            sysmem::unmap(shelf.add(SHELF), SHELF - before);
+        }
+        // The first place is the shelf's own.
+        for i in (1..SHELF / size_of::<Load>()).rev() {
+            let load = shelf.cast::<Load>().wrapping_add(i);
+            // SAFETY: within the shelf.
+            unsafe { (*load).next = self.free_loads };
+            self.free_loads = load;
+        }
+        Some(())
+    }
+
+    /// Takes room from classes, cold ones first, until so many bytes are left; `class` is
+    /// spared.
+    fn shrink_to(&mut self, bytes: usize, class: usize) {
+        let mut idle = 0; // classes in a row with nothing to give
+        while self.reserved > bytes && idle <= 2 * CLASSES {
+            let at = self.hand;
+            let seen = self.top[at].addr() as u16;
+            let is_cold = core::mem::replace(&mut self.seen[at], seen) == seen;
+            if at != class && (is_cold || idle > CLASSES) && self.take_room(at, FEW) {
+                idle = 0; // the same again: a depot may have many
+            } else {
+                self.hand = (at + 1) % CLASSES;
+                idle += 1;
+            }
+        }
+        // Nobody else has any.
+        while self.reserved > self.bound && self.take_room(class, FEW) {}
+    }
+
+    /// A class gives a load back, or half of its room, but for `few` places. False if there
+    /// is nothing to give.
+    fn take_room(&mut self, class: usize, few: usize) -> bool {
+        if self.loads[class] != 0 {
+            // SAFETY: the topmost load; its blocks are nobody's.
+            unsafe {
+                for block in (*self.depot[class]).blocks {
+                    give_back(class, block);
+                }
+            }
+            self.went_back(class, HALF);
+            self.drop_load(class);
+            return true;
+        }
+        let has = usize::from(self.room[class]);
+        let few = if few * cost(class) > self.bound / 16 { 0 } else { few };
+        if has <= few {
+            return false;
+        }
+        let less = (has - few).div_ceil(2);
+        let (held, sentinel) = (self.held(class), self.sentinel(class));
+        let gone = held.saturating_sub(has - less);
+        // SAFETY: the lowest blocks of the array, which are nobody's; what stays moves
+        // up within it.
+        unsafe {
+            for i in 1..=gone {
+                give_back(class, *sentinel.add(i));
+            }
+            let lowest = sentinel.add(1 + gone);
+            let new = sentinel.add(less);
+            new.add(1).copy_from(lowest, held - gone);
+            *new = null_mut();
+            self.top[class] = new.add(held - gone);
+        }
+        self.went_back(class, gone);
+        self.room[class] -= less as u8;
+        self.reserved -= less * cost(class);
+        true
+    }
+
+    /// Gives everything back.
+    fn empty(&mut self) {
+        for class in 0..CLASSES {
+            while self.take_room(class, 0) {}
+        }
+    }
+}
+
+/// Makes the magazines of this thread; `None` if there are to be none.
+#[cold]
+#[inline(never)]
+fn open() -> Option<*mut Magazines> {
+    let (bound, _) = sysmem::may_keep()?;
+    let place = sysmem::pages(MAPPED)?;
+    let m = place.as_ptr().cast::<Magazines>();
+    // SAFETY: fresh zeros, large enough, aligned to a page.
+    unsafe {
+        for class in 0..CLASSES {
+            (*m).top[class] = (*m).array(class).add(ROOM);
+        }
+        (*m).bound = bound.saturating_sub(ARRAYS);
+        // tools.c stores it for this thread, or says no.
+        if talloc_impl_magazines_keep(m) == 0 {
+            sysmem::unmap(place.as_ptr(), MAPPED);
+            return None;
+        }
+    }
+    root::with_threads_locked(|threads| {
+        let newest = threads.cast::<Magazines>();
+        if !newest.is_null() {
+            root::survive_forks();
+        }
+        // SAFETY: those of other threads, whose links change under this lock only.
+        unsafe {
+            (*m).older = newest;
+            if !newest.is_null() {
+                (*newest).newer = m;
+            }
+        }
+        m.cast()
+    });
+    Some(m)
+}
+
+/// Gives back all that this thread keeps; false if that was nothing.
+#[cold]
+pub fn give_all_back() -> bool {
+    let Some(m) = mine() else { return false };
+    // SAFETY: this thread's.
+    let m = unsafe { &mut *m };
+    let had = m.reserved;
+    m.empty();
+    had != 0
+}
+
+/// In a child, where there is one thread: those of the others were left in any state.
+pub fn forget_other_threads() {
+    let mine = mine().unwrap_or(null_mut());
+    root::with_threads_locked(|_| {
+        if !mine.is_null() {
+            // SAFETY: this thread's.
+            unsafe { ((*mine).older, (*mine).newer) = (null_mut(), null_mut()) };
+        }
+        mine.cast()
+    });
+}
+
+/// Called by `tools.c` when a thread ends: all that it keeps goes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn talloc_impl_magazines_close(magazines: *mut c_void) {
+    let m = magazines.cast::<Magazines>();
+    root::with_threads_locked(|newest| {
+        // SAFETY: made by `open`; the links change under this lock only.
+        unsafe {
+            let (older, newer) = ((*m).older, (*m).newer);
+            if !older.is_null() {
+                (*older).newer = newer;
+            }
+            if newer.is_null() {
+                return older.cast();
+            }
+            (*newer).older = older;
+        }
+        newest
+    });
+    // SAFETY: nobody finds them any more.
+    unsafe { close(m) };
+}
+
+/// # Safety
+/// Nobody uses them any more.
+unsafe fn close(m: *mut Magazines) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let alive = (*m).alive();
+        // What it leaves alive, others may free.
+        ALIVE.0.fetch_add(alive - (*m).told, Relaxed);
+        (*m).empty();
+        sysmem::unmap(m.cast(), MAPPED);
+    }
+}
+
+/// Called by `tools.c` when the library is unloaded: nobody can call it any more, so what
+/// all threads keep goes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn talloc_impl_magazines_close_all() {
+    let mut next = null_mut::<Magazines>();
+    root::with_threads_locked(|newest| {
+        next = newest.cast();
+        null_mut()
+    });
+    while !next.is_null() {
+        let m = next;
+        // SAFETY: made by `open`, and out of reach for its thread.
+        unsafe {
+            next = (*m).older;
+            close(m);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_hold_what_they_are_asked_for() {
+        for bytes in (HEADER..200_000).chain((200_000..8 << 20).step_by(4097)) {
+            let (class, whole) = class_of(bytes);
+            assert!(class < RECORDS && whole >= bytes, "{bytes}");
+            assert_eq!(class_of(whole).0, class, "{bytes}");
+            assert!(cost(class) >= whole, "{bytes}");
+            let size = bytes - HEADER;
+            assert!(is_same_block(size, whole - HEADER), "{bytes}");
+            assert!(!is_same_block(size, whole - HEADER + 1), "{bytes}");
+        }
+    }
+}

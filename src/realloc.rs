@@ -1,0 +1,254 @@
+//! A chunk gets another size.
+//!
+//! The fast way is for one that grows within its block: how large that is follows from the
+//! size, by its class.  A chunk that shrank in its block has the flag `EXACT`.  A chunk
+//! that moves is whole at the new place before a link leads there, and dead at the old one
+//! before that is given back.
+
+use crate::alloc::charged;
+use crate::header::{
+    Chunk, DTOR, DYING, EXACT, HANDLE, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, REF,
+    RUNNING, SPECIAL, TOP, size_of_payload,
+};
+use crate::limit::{self, Account};
+use crate::magazine::{self, SMALL_MAX};
+use crate::pool::{self, Resized};
+use crate::{free, list, refs, root, sysmem, tools};
+use core::ffi::{c_char, c_void};
+use core::ptr::NonNull;
+
+/// Shrinking by less than this keeps a malloc'd block as it is.
+const KEPT: usize = 1024;
+
+/// What a chunk may be besides that grows within its block.
+const SIMPLE: Payload = MAX_SIZE as Payload - 1 | TOP | DTOR | HELD;
+
+/// The fast way to give a chunk a larger size: within its block. `size` says which, given
+/// the present one. Else `None`, and nothing is done.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn grow_fast(
+    user: *mut c_void,
+    size: impl FnOnce(usize) -> usize,
+) -> Option<(Chunk, usize)> {
+    if user.is_null() {
+        return None;
+    }
+    let c = Chunk::before(user);
+    let t = c.payload();
+    if t & !SIMPLE != 0 {
+        return None;
+    }
+    let old = size_of_payload(t);
+    let size = size(old);
+    if size <= old || size >= MAX_SIZE || !magazine::is_same_block(old, size) {
+        return None;
+    }
+    c.set_payload(t + (size - old) as u64);
+    Some((c, size))
+}
+
+/// Gives `c` the size `size`.  A chunk that grew or moved also gets the name `name`; one
+/// that stayed in its place in a pool does not, nor one that shrank a little without a
+/// limit.  `None` leaves everything as it was: too large, referenced, a pool, no memory, a
+/// limit, or a move that a running free does not allow.
+#[inline(never)]
+pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
+    let t = c.payload();
+    if size >= MAX_SIZE || t & (REF | POOL | HANDLE) != 0 {
+        return None;
+    }
+    let old = size_of_payload(t);
+    if size == old {
+        return Some(c);
+    }
+    if t & MEMBER != 0 {
+        return match pool::resize(c, t, size)? {
+            Resized::Same => {
+                cut_off(c, old, size);
+                c.set_payload(with_size(c.payload(), size));
+                Some(c)
+            }
+            Resized::Start(new) => {
+                new.set_payload(with_size(new.payload(), size));
+                has_moved(c, new, t);
+                new.set_name(name);
+                Some(new)
+            }
+            Resized::No => renamed(move_member(c, t, size)?, name),
+        };
+    }
+    let account = limit::of_child(c, t);
+    if size < old && old - size < KEPT {
+        limit::uncharge(account, old - size);
+        keep_block(c, t, size);
+        if !account.is_null() {
+            c.set_name(name);
+        }
+        return Some(c);
+    }
+    if size > old && !limit::charge(account, size - old) {
+        return None;
+    }
+    let new = change_block(c, t, size);
+    if new.is_none() && size > old {
+        limit::uncharge(account, size - old);
+    } else if new.is_some() && size < old {
+        limit::uncharge(account, old - size);
+    }
+    renamed(new?, name)
+}
+
+fn renamed(c: Chunk, name: *const c_char) -> Option<Chunk> {
+    c.set_name(name);
+    Some(c)
+}
+
+fn with_size(t: Payload, size: usize) -> Payload {
+    t & !(MAX_SIZE as Payload - 1) | size as Payload
+}
+
+/// What a chunk that shrinks in its place loses may be a secret.
+fn cut_off(c: Chunk, old: usize, size: usize) {
+    if size < old {
+        sysmem::fill(c.user().wrapping_byte_add(size), old - size);
+    }
+}
+
+/// A chunk gets `size`, which is less, in the block it has.
+fn keep_block(c: Chunk, t: Payload, size: usize) {
+    cut_off(c, size_of_payload(t), size);
+    let exact = if magazine::is_same_block(size_of_payload(t), size) {
+        0
+    } else {
+        EXACT
+    };
+    c.set_payload(with_size(t, size) | exact);
+}
+
+/// A chunk with a block of its own gets another size, perhaps another block.
+fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
+    let old = size_of_payload(t);
+    if t & EXACT == 0 && magazine::is_same_block(old, size) {
+        cut_off(c, old, size);
+        c.set_payload(with_size(t, size));
+        return Some(c);
+    }
+    if t & (DYING | RUNNING) != 0 {
+        // It may not move; a smaller size keeps the block.
+        if size > old {
+            return None;
+        }
+        keep_block(c, t, size);
+        return Some(c);
+    }
+    if old > SMALL_MAX && size > SMALL_MAX && t & HELD == 0 && c.child().is_none() {
+        return with_malloc(c, t, size);
+    }
+    elsewhere(c, t, size, magazine::get, with_size(t, size) & !EXACT | sysmem::every())
+}
+
+/// A large block without children: malloc may have a cheaper way than copying.
+fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
+    let destructor = refs::destructor_to_move(c, t)?;
+    let name = c.name();
+    let new_t = with_size(t, size) & !EXACT | sysmem::every();
+    let moved = list::relocate(c, t & TOP != 0, || {
+        // Dead before it may be given away.
+        cut_off(c, size_of_payload(t), size);
+        c.kill(name);
+        // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
+        match unsafe { sysmem::realloc(c.start(), magazine::whole(HEADER + size)) } {
+            Some(block) => {
+                let new = Chunk::at(block);
+                new.moved_from(c, destructor, new_t);
+                Some(new)
+            }
+            None => {
+                c.set_payload(t);
+                None
+            }
+        }
+    });
+    let Ok(new) = moved else {
+        c.corrupted(c"prev or next");
+        return None;
+    };
+    let new = new?;
+    has_moved(c, new, t);
+    Some(new)
+}
+
+/// A pool member or cache object finds a new place: elsewhere in its pool, or from malloc.
+#[inline(never)]
+fn move_member(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
+    if t & (DYING | RUNNING) != 0 {
+        return None;
+    }
+    let bytes = HEADER + size;
+    if let Some((place, r)) = pool::carve(c, t, bytes) {
+        tools::member(r, place.as_ptr(), bytes);
+        return elsewhere(c, t, size, |_| Some(place), with_size(t, size));
+    }
+    let account: *mut Account = limit::of_child(c, t);
+    let block = charged(account, bytes, magazine::get)?;
+    let moved = elsewhere(c, t, size, |_| Some(block), with_size(t, size));
+    let Some(new) = moved else {
+        limit::uncharge(account, bytes);
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put(bytes, block.as_ptr()) };
+        return None;
+    };
+    let t = limit::leave_pool(new, new.payload(), account);
+    new.set_payload(t & !EXACT | sysmem::every());
+    Some(new)
+}
+
+/// Moves `c` to a place of `HEADER + size` bytes that `find` finds, where it is `new_t`, and
+/// frees the old one.
+fn elsewhere(
+    c: Chunk,
+    t: Payload,
+    size: usize,
+    find: impl FnOnce(usize) -> Option<NonNull<u8>>,
+    new_t: Payload,
+) -> Option<Chunk> {
+    let is_top = t & TOP != 0;
+    let destructor = refs::destructor_to_move(c, t)?;
+    if !list::is_intact(c, is_top) {
+        c.corrupted(c"prev or next");
+        return None;
+    }
+    let place = find(HEADER + size)?;
+    let keep = HEADER + size_of_payload(t).min(size);
+    // SAFETY: both places hold `keep` bytes, and do not overlap.
+    unsafe { place.as_ptr().copy_from_nonoverlapping(c.start(), keep) };
+    let new = Chunk::at(place);
+    // Who holds it holds the old place, which owns nothing any more.
+    new.moved_from(c, destructor, new_t & !HELD);
+    list::replace(c, new, is_top);
+    has_moved(c, new, t);
+    // What is left there: a block, or a member of the pool of `new`.
+    let mut left = t & !(SPECIAL | DTOR | TOP);
+    if t & LIMIT != 0 {
+        if let Some(pool) = limit::pool_of_owner(c) {
+            c.set_home(pool);
+        }
+        left &= !LIMIT;
+    }
+    c.set_payload(left);
+    free::leave(c, left, c"talloc_realloc".as_ptr());
+    Some(new)
+}
+
+/// The chunk that was `old` and `t` is at `new` now.
+fn has_moved(old: Chunk, new: Chunk, t: Payload) {
+    if t & LIMIT != 0 {
+        limit::owner_moved(old, new);
+    }
+    if t & SPECIAL != 0 {
+        root::moved(old, new);
+    }
+}

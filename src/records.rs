@@ -1,0 +1,222 @@
+//! Records of pools, caches and memory limits, out of reach of what is written beyond the
+//! end of a chunk: in a table of the library's own between pages that nobody can touch.
+//!
+//! The word `home` of a chunk leads to a record, but is not trusted: it is masked into the
+//! table, and the record says whose it is: a pool's spans the addresses of its members, an
+//! account is one.  Without a table, the mask leads to one empty record.
+//!
+//! The table is reserved when the first record is made, and its pages are used as they are
+//! needed.  Where there is no address space for it, a smaller one does; where there is
+//! none, or it is full, there is no pool.
+
+use crate::header::Chunk;
+use crate::{magazine, root, sysmem};
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{
+    AtomicPtr, AtomicUsize,
+    Ordering::{Relaxed, Release},
+};
+
+/// What a record is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// Nothing: it is free.
+    Free = 0,
+    /// A pool.
+    Pool,
+    /// A static pool cache.
+    Cache,
+    /// A memory limit.
+    Account,
+}
+
+/// The flag in `live` of a pool whose own chunk is not freed.
+pub const OWN: u32 = 1 << 31;
+
+/// A record.  Which fields there are depends on the kind.
+#[repr(C, align(64))]
+pub struct Record {
+    /// A pool: where the free room begins.  A cache: the slot given back last, which its
+    /// bitmap still says is taken, NULL for none.  An account: the one above.
+    pub next: *mut u8,
+    /// A pool: where the room ends.  A cache: the bitmap.  An account: the bytes used.
+    pub end: *mut u8,
+    /// The header of the pool, of the cache, of the owner of the account.
+    pub base: *mut u8,
+    /// Bytes of the block from the header on; 0 for an account.
+    pub len: usize,
+    /// Members, and [`OWN`].  An account: 1 if threads share it.
+    pub live: u32,
+    /// What it is about.
+    pub kind: Kind,
+    /// A pool or cache: where the room begins.  An account: the limit, 0 for none.
+    pub start: *mut u8,
+    /// A pool: the pool it lies in.  An account: the record of its owner's pool.
+    pub outer: *mut Record,
+    /// A pool or cache with a block of its own: the account that counts it.
+    pub account: *mut Record,
+}
+
+const _: () = assert!(size_of::<Record>() <= SIZE);
+
+/// Bytes from one record to the next.
+const SIZE: usize = 64;
+
+const EMPTY: Record = Record {
+    next: null_mut(),
+    end: null_mut(),
+    base: null_mut(),
+    len: 0,
+    live: 0,
+    kind: Kind::Free,
+    start: null_mut(),
+    outer: null_mut(),
+    account: null_mut(),
+};
+
+#[repr(C, align(64))]
+struct Place(UnsafeCell<Record>);
+
+// SAFETY: written by nobody.
+unsafe impl Sync for Place {}
+
+static NO_RECORD: Place = Place(UnsafeCell::new(EMPTY));
+
+/// The first record of the table.
+static TABLE: AtomicPtr<u8> = AtomicPtr::new((&raw const NO_RECORD) as *mut u8);
+/// Which bits of a `home` tell the place in the table.
+static MASK: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of address space for the table: for sixteen million records, or fewer.
+const LARGEST: usize = if size_of::<usize>() == 8 { 1 << 30 } else { 1 << 26 };
+const SMALLEST: usize = 1 << 16;
+/// So much of it becomes usable at a time.
+const STEP: usize = 1 << 16;
+
+/// Under the lock of `root`.
+struct Unused {
+    /// Bytes of the table that have ever been used, and that can be.
+    used: usize,
+    usable: usize,
+    free: *mut Record,
+}
+
+struct Shared(UnsafeCell<Unused>);
+
+// SAFETY: only used under the lock.
+unsafe impl Sync for Shared {}
+
+static UNUSED: Shared = Shared(UnsafeCell::new(Unused {
+    used: 0,
+    usable: 0,
+    free: null_mut(),
+}));
+
+/// The record that a `home` leads to; perhaps a free one.
+#[inline(always)]
+pub fn at(home: *mut c_void) -> *mut Record {
+    let offset = home.addr() & MASK.load(Relaxed);
+    TABLE.load(Relaxed).wrapping_add(offset).cast()
+}
+
+/// A fresh one; `None` if there is none to be had.
+#[inline]
+pub fn make() -> Option<NonNull<Record>> {
+    match magazine::pop_record() {
+        None => make_slow(),
+        record => record,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn make_slow() -> Option<NonNull<Record>> {
+    root::survive_forks();
+    let _lock = root::lock_records();
+    // SAFETY: under the lock; places in the table below `usable` can be used.
+    unsafe {
+        let unused = &mut *UNUSED.0.get();
+        if let Some(record) = NonNull::new(unused.free) {
+            unused.free = (*record.as_ptr()).outer;
+            return Some(record);
+        }
+        if MASK.load(Relaxed) == 0 {
+            reserve()?;
+        }
+        let size = MASK.load(Relaxed) + SIZE;
+        let table = TABLE.load(Relaxed);
+        if unused.used == unused.usable {
+            if unused.usable == size || !sysmem::commit(table.add(unused.usable), STEP) {
+                return None;
+            }
+            unused.usable += STEP;
+        }
+        let record = table.add(unused.used).cast();
+        unused.used += SIZE;
+        NonNull::new(record)
+    }
+}
+
+/// Reserves the table, aligned to its size, with pages around it that stay out of reach.
+fn reserve() -> Option<()> {
+    let mut size = LARGEST;
+    let space = loop {
+        match sysmem::reserve(2 * size) {
+            Some(space) => break space.as_ptr(),
+            None if size > SMALLEST => size /= 4,
+            None => return None,
+        }
+    };
+    // The end of the space is at least a page behind the table, and so is its begin
+    // before it: a mapping is seldom aligned to that much, and if it is, what is mapped
+    // below is not ours to write.
+    let table = space.map_addr(|at| (at + size) & !(size - 1));
+    TABLE.store(table, Release);
+    MASK.store(size - SIZE, Release);
+    Some(())
+}
+
+/// Gives a record back, for the next one who makes one.
+#[inline]
+pub fn put(record: *mut Record) {
+    // Whoever still leads here finds nothing of his.
+    // SAFETY: a record that the caller made, and gives up.
+    unsafe { record.write(EMPTY) };
+    magazine::put_record(record);
+}
+
+/// Gives a free record back to the table, for any thread.
+///
+/// # Safety
+/// It is free, and nobody keeps it.
+pub unsafe fn give_back(record: *mut Record) {
+    let _lock = root::lock_records();
+    // SAFETY: under the lock, and the caller's promise.
+    unsafe {
+        let unused = &mut *UNUSED.0.get();
+        (*record).outer = unused.free;
+        unused.free = record;
+    }
+}
+
+/// A record, to read or write one field of.
+#[macro_export]
+macro_rules! record {
+    ($record:expr) => {
+        // SAFETY: `records::at` leads into the table, whose used part stays mapped; the
+        // place is used for one read or write of one field.
+        unsafe { &mut *$record }
+    };
+}
+
+/// The record of the pool or cache that `c` lies in, or, with `POOL`, is; `None` if its
+/// `home` leads to none that can be.
+#[inline(always)]
+pub fn pool_around(c: Chunk) -> Option<*mut Record> {
+    let r = at(c.home());
+    // An account has no length.
+    (c.start().addr().wrapping_sub(record!(r).base.addr()) < record!(r).len).then_some(r)
+}

@@ -1,0 +1,134 @@
+//! A chunk gets another parent: link and accounts together.
+
+use crate::header::{Chunk, DYING, LIMIT, MEMBER, Payload, REF, SPECIAL, TOP, is_alive};
+use crate::hold::Hold;
+use crate::{limit, list, refs, root, walk};
+use core::ffi::{c_char, c_void};
+use core::ptr::null_mut;
+
+/// `talloc_steal`: another parent for a chunk.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn user(
+    ctx: *const c_void,
+    ptr: *const c_void,
+    location: *const c_char,
+) -> *mut c_void {
+    if !ctx.is_null() && !ptr.is_null() && move_fast(Chunk::before(ctx), Chunk::before(ptr)) {
+        return ptr.cast_mut();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { slow(ctx, ptr, location) }
+}
+
+/// Flags of what cannot be moved by a few links.
+const C_HARD: Payload = !(LIMIT - 1) | TOP | REF | DYING;
+const NEW_HARD: Payload = !(LIMIT - 1) | SPECIAL;
+
+/// Between chunks that are not under a limit, if it is a matter of a few links; else false,
+/// and nothing is done.
+#[inline(always)]
+fn move_fast(new: Chunk, c: Chunk) -> bool {
+    let (t, new_t) = (c.payload(), new.payload());
+    if t & C_HARD != 0 || new_t & NEW_HARD != 0 || new == c {
+        return false;
+    }
+    // The account of a member has to be looked for.
+    if (t | new_t) & MEMBER != 0 && limit::any() {
+        return false;
+    }
+    if list::first_below(new).is_err() || !list::take_out(c) {
+        return false;
+    }
+    // Only now, since `c` itself may have been the first.
+    list::link_first(new, new.child(), c);
+    true
+}
+
+#[inline(never)]
+unsafe fn slow(ctx: *const c_void, ptr: *const c_void, location: *const c_char) -> *mut c_void {
+    if ptr.is_null() {
+        return null_mut();
+    }
+    // SAFETY: the caller's promise.
+    let Some(c) = (unsafe { Chunk::checked(ptr) }) else {
+        return null_mut();
+    };
+    let new = if ctx.is_null() {
+        None
+    } else {
+        // SAFETY: the caller's promise.
+        match unsafe { Chunk::checked(ctx) } {
+            None => return null_mut(),
+            new => new,
+        }
+    };
+    with_warning(new, c, location);
+    ptr.cast_mut()
+}
+
+/// The same between chunks, with a warning if `c` has more than one parent.  `None` is not
+/// taken for the null context when it comes to the warning.
+fn with_warning(new: Option<Chunk>, c: Chunk, location: *const c_char) {
+    if !c.has(REF) || walk::parent(c) == new {
+        return change(new, c);
+    }
+    // The log function may free either of them.
+    let held = (Hold::on(c), new.map(Hold::on));
+    refs::log_references(c, c"WARNING: talloc_steal with references at ", location);
+    if held.0.still_there() && held.1.as_ref().is_none_or(Hold::still_there) {
+        change(new, c);
+    }
+}
+
+/// `talloc_reparent`: the parent `old`, or the reference that `old` owns, becomes `new`'s.
+/// False if `old` is neither; it must be named: `None` does not mean the null context here.
+pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {
+    if walk::parent(c) == old {
+        change(new, c);
+        return true;
+    }
+    match refs::owned_by(c, old) {
+        Some(h) => {
+            change(new, h);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Makes `c` the newest child of `new`, or of the null context.  A dying chunk stays where
+/// it is.
+pub fn change(new: Option<Chunk>, c: Chunk) {
+    let t = c.payload();
+    if t & DYING != 0 {
+        return;
+    }
+    let new = root::or_null_context(new);
+    if new == Some(c) || new == walk::parent(c) && walk::is_newest(c) {
+        return;
+    }
+    if !list::is_intact(c, t & TOP != 0) {
+        return c.corrupted(c"prev or next");
+    }
+    limit::transfer(c, new);
+    if list::unlink(c, t & TOP != 0) {
+        list::link(new, c);
+    }
+}
+
+/// Makes `c`, dying or not, a chunk without a parent. False after a fault.
+pub fn none(c: Chunk) -> bool {
+    let t = c.payload();
+    let is_top = t & TOP != 0;
+    if !is_alive(t) || !list::is_intact(c, is_top) {
+        c.corrupted(c"prev or next");
+        return false;
+    }
+    limit::transfer(c, None);
+    let out = list::unlink(c, is_top);
+    list::link(None, c);
+    out
+}

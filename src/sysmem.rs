@@ -1,0 +1,268 @@
+//! What comes from the system: malloc, realloc and free, pages, the environment, and
+//! whether somebody watches.  The only file that calls malloc.
+//!
+//! Blocks are asked for by size alone; how large they are besides is nobody's business.
+
+use crate::header::{EXACT, Payload};
+use crate::magazine;
+use core::ffi::{CStr, c_int, c_void};
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+// ---- blocks -----------------------------------------------------------------
+
+/// A block of so many bytes.  Before there is none, all that this thread keeps is given
+/// back.
+pub fn malloc(bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: malloc takes any size.
+    let block = unsafe { libc::malloc(bytes) };
+    match NonNull::new(block.cast()) {
+        None => malloc_again(bytes),
+        block => block,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn malloc_again(bytes: usize) -> Option<NonNull<u8>> {
+    if !magazine::give_all_back() {
+        return None;
+    }
+    // SAFETY: as above.
+    NonNull::new(unsafe { libc::malloc(bytes) }.cast())
+}
+
+/// Gives a block another size, perhaps elsewhere. `None` leaves it as it was.
+///
+/// # Safety
+/// `block` came from [`malloc`]; if it moves, the old one is not used any more.
+pub unsafe fn realloc(block: *mut u8, bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: the caller's promise.
+    let new = unsafe { libc::realloc(block.cast(), bytes) };
+    if new.is_null() && magazine::give_all_back() {
+        // SAFETY: it was left as it was.
+        return NonNull::new(unsafe { libc::realloc(block.cast(), bytes) }.cast());
+    }
+    NonNull::new(new.cast())
+}
+
+/// Gives a block back.
+///
+/// # Safety
+/// `block` came from [`malloc`] and is not used any more.
+#[inline]
+pub unsafe fn free(block: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { libc::free(block.cast()) };
+}
+
+/// Memory for the length of one function; given back when dropped.
+pub struct Scratch<T> {
+    place: NonNull<T>,
+    len: usize,
+}
+
+/// Room for `len` items, or `None` without memory.
+pub fn scratch<T>(len: usize) -> Option<Scratch<T>> {
+    let place = malloc(len.checked_mul(size_of::<T>())?)?.cast();
+    Some(Scratch { place, len })
+}
+
+impl<T> Scratch<T> {
+    /// The first item.
+    pub fn start(&self) -> *mut T {
+        self.place.as_ptr()
+    }
+
+    /// How many there is room for.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl<T> Drop for Scratch<T> {
+    fn drop(&mut self) {
+        // SAFETY: it came from malloc, and the borrow checker ends its uses.
+        unsafe { free(self.start().cast()) };
+    }
+}
+
+// ---- pages --------------------------------------------------------------------
+
+/// So many bytes of address space, of which nothing can be used yet; `None` if there is
+/// none.
+pub fn reserve(bytes: usize) -> Option<NonNull<u8>> {
+    map(bytes, libc::PROT_NONE)
+}
+
+/// So many bytes of zeros; `None` without memory.
+pub fn pages(bytes: usize) -> Option<NonNull<u8>> {
+    map(bytes, libc::PROT_READ | libc::PROT_WRITE)
+}
+
+fn map(bytes: usize, access: c_int) -> Option<NonNull<u8>> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a fresh mapping, wherever the kernel likes.
+    let place = unsafe { libc::mmap(null_mut(), bytes, access, flags, -1, 0) };
+    if place == libc::MAP_FAILED {
+        return None;
+    }
+    NonNull::new(place.cast())
+}
+
+/// Makes reserved pages usable; false without memory.
+///
+/// # Safety
+/// They were reserved here.
+pub unsafe fn commit(place: *mut u8, bytes: usize) -> bool {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: the caller's promise.
+    unsafe { libc::mprotect(place.cast(), bytes, access) == 0 }
+}
+
+/// Gives pages back.
+///
+/// # Safety
+/// They came from here, so many, and are not used any more.
+pub unsafe fn unmap(place: *mut u8, bytes: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { libc::munmap(place.cast(), bytes) };
+}
+
+// ---- who watches ----------------------------------------------------------------
+
+unsafe extern "C" {
+    fn talloc_impl_tool() -> c_int;
+}
+
+/// A tool that is in the process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// None.
+    None,
+    /// One that wants to see every malloc and free.
+    Profiler,
+    /// One that looks at every access: it is told where members of pools lie.
+    Watcher,
+}
+
+const UNKNOWN: u8 = u8::MAX;
+static TOOL: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Which one is there?
+pub fn tool() -> Tool {
+    #[cold]
+    #[inline(never)]
+    fn ask() -> u8 {
+        // SAFETY: it only asks.
+        let tool = unsafe { talloc_impl_tool() } as u8;
+        TOOL.store(tool, Relaxed);
+        tool
+    }
+
+    let known = TOOL.load(Relaxed);
+    match if known == UNKNOWN { ask() } else { known } {
+        0 => Tool::None,
+        1 => Tool::Profiler,
+        _ => Tool::Watcher,
+    }
+}
+
+/// Is a memory tool watching?
+#[inline]
+pub fn is_watched() -> bool {
+    TOOL.load(Relaxed) > 1 && tool() == Tool::Watcher
+}
+
+/// Flags of every chunk that does not come from a magazine: `EXACT` while somebody
+/// watches, or freed memory is to be filled, so that no quick way is taken.
+static EVERY: AtomicU64 = AtomicU64::new(0);
+
+/// See [`EVERY`].
+#[inline(always)]
+pub fn every() -> Payload {
+    EVERY.load(Relaxed)
+}
+
+/// Finds out what every later call wants to know; `tools.c` calls it when the library is
+/// loaded.
+#[unsafe(no_mangle)]
+extern "C" fn talloc_impl_look_around() {
+    if tool() == Tool::Watcher || free_fill().is_some() {
+        EVERY.store(EXACT, Relaxed);
+    }
+}
+
+// ---- the environment --------------------------------------------------------------
+
+/// What an environment variable says as a number; `None` without it.
+fn number(variable: &CStr) -> Option<usize> {
+    // SAFETY: C strings; the environment is read as getenv allows.
+    unsafe {
+        let text = libc::getenv(variable.as_ptr());
+        if text.is_null() {
+            return None;
+        }
+        let mut end = null_mut();
+        let value = libc::strtoul(text, &mut end, 0) as usize;
+        let shift = match *end as u8 | 0x20 {
+            b'k' => 10,
+            b'm' => 20,
+            b'g' => 30,
+            _ => 0,
+        };
+        Some(value.saturating_mul(1 << shift))
+    }
+}
+
+const FILL_UNREAD: u32 = u32::MAX;
+const FILL_OFF: u32 = 256;
+static FILL: AtomicU32 = AtomicU32::new(FILL_UNREAD);
+
+/// The byte that freed user memory is filled with (`TALLOC_FREE_FILL`), if any.
+pub fn free_fill() -> Option<c_int> {
+    if FILL.load(Relaxed) == FILL_UNREAD {
+        let fill = number(c"TALLOC_FREE_FILL").map_or(FILL_OFF, |byte| byte as u32 & 0xFF);
+        FILL.store(fill, Relaxed);
+    }
+    match FILL.load(Relaxed) {
+        FILL_OFF => None,
+        byte => Some(byte as c_int),
+    }
+}
+
+/// Fills memory that is given back, if that is wanted.
+#[inline]
+pub fn fill(place: *mut c_void, bytes: usize) {
+    if let Some(byte) = free_fill() {
+        // SAFETY: memory that nobody uses any more, of a chunk that is ours.
+        unsafe { libc::memset(place, byte, bytes) };
+    }
+}
+
+/// How many bytes a thread may keep in any case.
+pub const KEPT: usize = 256 * 1024;
+
+/// How many bytes a thread may keep, and whether it may keep more when much is alive;
+/// `None` for nothing at all.
+pub fn may_keep() -> Option<(usize, bool)> {
+    const UNREAD: usize = usize::MAX;
+    const DEFAULT: usize = usize::MAX - 1;
+    static MAY_KEEP: AtomicUsize = AtomicUsize::new(UNREAD);
+
+    if MAY_KEEP.load(Relaxed) == UNREAD {
+        let wanted = number(c"TALLOC_THREAD_CACHE");
+        let bytes = match (tool(), wanted) {
+            (Tool::Watcher, _) | (Tool::Profiler, None) => 0,
+            _ if free_fill().is_some() => 0,
+            (_, None) => DEFAULT,
+            (_, Some(bytes)) => bytes.min(DEFAULT - 1),
+        };
+        MAY_KEEP.store(bytes, Relaxed);
+    }
+    match MAY_KEEP.load(Relaxed) {
+        0 => None,
+        DEFAULT => Some((KEPT, true)),
+        bytes => Some((bytes, false)),
+    }
+}

@@ -1,0 +1,383 @@
+//! Looking: up, down and across, without recursion.
+//!
+//! What is followed is checked: there is a live chunk, and it leads back, unless one of us
+//! is just changing that (`list` says how), since a signal handler may look at any moment.
+//!
+//! A `DYING` chunk stays where it is until its memory goes, so that the free of its parent
+//! finds it, but looks to everybody as if it had been taken out: walks pass over it, and
+//! unless it was the newest child it has no parent ([`parent`] answers as the original
+//! does).  A loop that a caller made (a context stolen to below itself) ends every walk.
+
+use crate::header::{Chunk, DYING, ORPHAN};
+use crate::{list, root};
+use core::mem::MaybeUninit;
+
+/// The parent, as callers may know it.
+#[inline]
+pub fn parent(c: Chunk) -> Option<Chunk> {
+    if c.payload() & ORPHAN == ORPHAN {
+        None
+    } else {
+        list_parent(c)
+    }
+}
+
+/// The chunk in whose list `c` is.
+#[inline]
+pub fn list_parent(c: Chunk) -> Option<Chunk> {
+    let p = c.list_parent()?;
+    if !p.is_live() {
+        c.lost(c"parent", p);
+        return None;
+    }
+    Some(p)
+}
+
+/// The newest child, dying or not.
+#[inline]
+fn child(c: Chunk) -> Option<Chunk> {
+    let to = c.child()?;
+    if to.is_live() && list::leads_back(c, c.child_link(), to) {
+        return Some(to);
+    }
+    c.lost(c"child", to);
+    None
+}
+
+/// The next older sibling, dying or not.
+#[inline]
+fn next(c: Chunk) -> Option<Chunk> {
+    let to = c.next()?;
+    if to.is_live() && list::leads_back(c, c.next_link(), to) {
+        return Some(to);
+    }
+    c.lost(c"next", to);
+    None
+}
+
+/// Is `c` the newest child that can be seen? True without a parent, too.
+pub fn is_newest(c: Chunk) -> bool {
+    let Some(p) = c.list_parent() else {
+        return true;
+    };
+    // The list below the null context may be long, and is shared; only dying ones are
+    // passed over.
+    let _lock = root::is_shared(p).then(root::lock_links);
+    let mut at = p.child();
+    while let Some(x) = at {
+        if x == c {
+            return true;
+        }
+        if !x.has(DYING) {
+            return false;
+        }
+        at = x.next();
+    }
+    true
+}
+
+/// The newest child that is not dying.
+#[inline]
+pub fn newest_child(c: Chunk) -> Option<Chunk> {
+    in_sight(child(c))
+}
+
+/// The same for a walk that is going to free it: should there be a fault and the abort
+/// function return, what hangs behind it is lost.
+pub fn next_to_free(c: Chunk) -> Option<Chunk> {
+    let mut at = child(c);
+    if at.is_none() {
+        c.set_child(None);
+    }
+    while let Some(x) = at {
+        if !x.has(DYING) {
+            break;
+        }
+        at = next(x);
+        if at.is_none() {
+            x.set_next(None);
+        }
+    }
+    at
+}
+
+/// The next older sibling that is not dying.
+#[inline]
+pub fn older_sibling(c: Chunk) -> Option<Chunk> {
+    in_sight(next(c))
+}
+
+#[inline]
+fn in_sight(mut c: Option<Chunk>) -> Option<Chunk> {
+    while let Some(x) = c {
+        if !x.has(DYING) {
+            break;
+        }
+        c = next(x);
+    }
+    c
+}
+
+/// Asks for the header of a chunk that is soon to be looked at: in a large tree the next
+/// one is seldom in the processor's cache.
+#[inline(always)]
+pub fn look_ahead(c: Option<Chunk>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(c) = c {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: asking for memory does nothing else, wherever it is.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(c.start().cast());
+            _mm_prefetch::<_MM_HINT_T0>(c.user().cast::<i8>().wrapping_sub(1));
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = c;
+}
+
+/// A subtree in the order of reports: a chunk, then its children, newest first.
+pub struct Subtree {
+    root: Chunk,
+    at: Option<Chunk>,
+    depth: usize,
+    descend: bool,
+    dying_too: bool,
+}
+
+/// The subtree of `root`, `root` included, without what is dying below it.
+pub fn subtree(root: Chunk) -> Subtree {
+    Subtree {
+        root,
+        at: None,
+        depth: 0,
+        descend: true,
+        dying_too: false,
+    }
+}
+
+/// The subtree of `root` with all that lies in it.
+pub fn whole_subtree(root: Chunk) -> Subtree {
+    Subtree {
+        dying_too: true,
+        ..subtree(root)
+    }
+}
+
+impl Subtree {
+    /// How far the chunk returned last lies below the root.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Leaves out what lies below the chunk returned last.
+    pub fn skip_children(&mut self) {
+        self.descend = false;
+    }
+
+    fn visible(&self, c: Option<Chunk>) -> Option<Chunk> {
+        let shown = |c| if self.dying_too { c } else { in_sight(c) };
+        // Under a loop the root is its own descendant: count it once.
+        match shown(c) {
+            Some(c) if c == self.root => shown(next(c)),
+            c => c,
+        }
+    }
+}
+
+impl Iterator for Subtree {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        let Some(mut cur) = self.at else {
+            self.at = Some(self.root);
+            return self.at;
+        };
+        if core::mem::replace(&mut self.descend, true) {
+            if let Some(child) = self.visible(child(cur)) {
+                self.depth += 1;
+                look_ahead(child.next());
+                self.at = Some(child);
+                return self.at;
+            }
+        }
+        while cur != self.root {
+            if let Some(sibling) = self.visible(next(cur)) {
+                look_ahead(sibling.next());
+                self.at = Some(sibling);
+                return self.at;
+            }
+            // Where the walk came down from.
+            cur = list_parent(cur)?;
+            self.depth = self.depth.checked_sub(1)?;
+        }
+        None
+    }
+}
+
+/// A link of a chunk that is still to be followed.
+#[derive(Clone, Copy)]
+enum Link {
+    ToChild(Chunk),
+    ToNext(Chunk),
+}
+
+impl Link {
+    #[inline(always)]
+    fn to(self) -> Option<Chunk> {
+        match self {
+            Link::ToChild(from) => from.child(),
+            Link::ToNext(from) => from.next(),
+        }
+    }
+
+    #[inline(always)]
+    fn follow(self) -> Option<Chunk> {
+        match self {
+            Link::ToChild(from) => child(from),
+            Link::ToNext(from) => next(from),
+        }
+    }
+}
+
+/// Shows `root` and all below it, without what is dying, to `f`, in no certain order:
+/// several chunks are on their way from memory at a time.
+pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
+    f(root);
+    if root.child().is_none() {
+        return;
+    }
+    // Links wait on a stack; a few on top of it are in a queue, and what they lead to
+    // has been asked for.
+    const STACK: usize = 256;
+    const QUEUE: usize = 8;
+    let mut stack = [const { MaybeUninit::<Link>::uninit() }; STACK];
+    let mut queue = [Link::ToChild(root); QUEUE];
+    let (mut height, mut first, mut last) = (0_usize, 0_usize, 1_usize);
+    while first != last {
+        let to = queue[first % QUEUE].follow();
+        first += 1;
+        if let Some(c) = to {
+            // Room for both links, or else what is below comes now; for one there is
+            // always room, since one has been taken.
+            let is_full = height + 2 > STACK;
+            if c.next().is_some() {
+                if let Some(place) = stack.get_mut(height) {
+                    place.write(Link::ToNext(c));
+                    height += 1;
+                }
+            }
+            // Under a loop the root is its own descendant.
+            if c != root && !c.has(DYING) {
+                if is_full {
+                    subtree(c).for_each(&mut f);
+                } else {
+                    f(c);
+                    if c.child().is_some() {
+                        if let Some(place) = stack.get_mut(height) {
+                            place.write(Link::ToChild(c));
+                            height += 1;
+                        }
+                    }
+                }
+            }
+        }
+        while last - first < QUEUE {
+            let Some(below) = height.checked_sub(1) else {
+                break;
+            };
+            let Some(place) = stack.get(below) else {
+                break;
+            };
+            height = below;
+            // SAFETY: what is below the height has been written.
+            let link = unsafe { place.assume_init() };
+            look_ahead(link.to());
+            queue[last % QUEUE] = link;
+            last += 1;
+        }
+    }
+}
+
+/// `c` and what is above it, nearest first; each once, even in a loop.
+pub struct Ancestors {
+    at: Option<Chunk>,
+    left: usize,
+    up: fn(Chunk) -> Option<Chunk>,
+}
+
+/// `c`, its parent, and so on up.
+pub fn ancestors(c: Chunk) -> Ancestors {
+    Ancestors::of(c, parent)
+}
+
+/// The same along the lists the chunks are in, past those without a parent for
+/// callers.
+pub fn list_owners(c: Chunk) -> Ancestors {
+    Ancestors::of(c, list_parent)
+}
+
+impl Ancestors {
+    fn of(c: Chunk, up: fn(Chunk) -> Option<Chunk>) -> Ancestors {
+        Ancestors {
+            at: Some(c),
+            left: distinct(c, up),
+            up,
+        }
+    }
+}
+
+impl Iterator for Ancestors {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        self.left = self.left.checked_sub(1)?;
+        let c = self.at?;
+        self.at = (self.up)(c);
+        Some(c)
+    }
+}
+
+/// How many different chunks lie on the way up from `c`, `c` included; without
+/// a loop more than that many is answered.
+fn distinct(c: Chunk, up: fn(Chunk) -> Option<Chunk>) -> usize {
+    // Brent: a marker that jumps ahead by powers of two meets every loop.
+    let (mut marker, mut walker) = (c, c);
+    let (mut steps, mut power) = (0_usize, 1_usize);
+    loop {
+        match up(walker) {
+            None => return usize::MAX,
+            Some(p) => walker = p,
+        }
+        steps += 1;
+        if walker == marker {
+            break;
+        }
+        if steps == power {
+            marker = walker;
+            power *= 2;
+            steps = 0;
+        }
+    }
+    // `steps` is the length of the loop; now the way to it.
+    let next = |c: Chunk| up(c).unwrap_or(c);
+    let (mut ahead, mut behind, mut before) = (c, c, 0);
+    for _ in 0..steps {
+        ahead = next(ahead);
+    }
+    while ahead != behind {
+        ahead = next(ahead);
+        behind = next(behind);
+        before += 1;
+    }
+    before + steps
+}
+
+/// Is `above` the chunk `c` or above it?
+pub fn is_above(above: Chunk, c: Chunk) -> bool {
+    ancestors(c).any(|a| a == above)
+}
+
+/// The same along the lists.
+pub fn is_in_list_below(above: Chunk, c: Chunk) -> bool {
+    list_owners(c).any(|a| a == above)
+}
