@@ -39,22 +39,25 @@ impl Spot {
     }
 }
 
-/// The fast way; else the flags of what may be the parent, for [`slow`].
+/// The flags of a parent that make it no easy one.
+pub type Obstacles = u64;
+
+/// The fast way; else the obstacles, for [`slow`].
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(always)]
-pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Payload> {
+pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
     if ctx.is_null() {
-        return Err(Payload::MAX);
+        return Err(Obstacles::MAX);
     }
     let parent = Chunk::before(ctx);
-    let t = parent.payload();
-    if t >> EASY != 0 || size > SMALL_MAX {
-        return Err(t);
+    let obstacles = parent.payload() >> EASY;
+    if obstacles != 0 || size > SMALL_MAX {
+        return Err(obstacles);
     }
     let Ok(first) = list::first_below(parent) else {
-        return Err(t);
+        return Err(0);
     };
     match magazine::pop(size) {
         Some(block) => Ok(Spot {
@@ -62,7 +65,7 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Payload> {
             parent,
             first,
         }),
-        None => Err(t),
+        None => Err(0),
     }
 }
 
@@ -77,12 +80,16 @@ pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> 
     unsafe {
         match spot(ctx, size) {
             Ok(spot) => spot.fill(size, 0, name).user(),
-            Err(t) => slow(ctx, size, name, t),
+            Err(obstacles) => slow(ctx, size, name, obstacles),
         }
     }
 }
 
-/// All that [`spot`] is not for; `t` is what it found.
+const IN_POOL: Obstacles = MEMBER >> EASY;
+const POOL_IN_POOL: Obstacles = (MEMBER | POOL) >> EASY;
+const LIMITED: Obstacles = LIMIT >> EASY;
+
+/// All that [`spot`] is not for; it found these obstacles.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
@@ -91,54 +98,47 @@ pub unsafe fn slow(
     ctx: *const c_void,
     size: usize,
     name: *const c_char,
-    t: Payload,
+    obstacles: Obstacles,
 ) -> *mut c_void {
+    // A pool, in a pool, or both, and nothing else.
+    if obstacles.wrapping_sub(IN_POOL) <= POOL_IN_POOL - IN_POOL && size < MAX_SIZE {
+        if let Some(c) = member(Chunk::before(ctx), size, name) {
+            return c.user();
+        }
+    }
     // SAFETY: the caller's promise.
-    unsafe { slow_with(ctx, size, name, t, 0) }
+    unsafe { slower(ctx, size, name, obstacles) }
 }
 
-/// The same with flags of our own.
-///
-/// # Safety
-/// As for [`Chunk::checked`].
-#[inline(always)]
-pub unsafe fn slow_with(
+/// All but members of pools.
+#[inline(never)]
+unsafe fn slower(
     ctx: *const c_void,
     size: usize,
     name: *const c_char,
-    t: Payload,
-    flags: u64,
+    obstacles: Obstacles,
 ) -> *mut c_void {
-    const IN_POOL: Payload = MEMBER >> EASY;
-    const A_POOL: Payload = POOL >> EASY;
-    const BOTH: Payload = IN_POOL | A_POOL;
-    const LIMITED: Payload = LIMIT >> EASY;
     if size < MAX_SIZE {
         let parent = Chunk::before(ctx);
-        match t >> EASY {
-            IN_POOL | A_POOL | BOTH => {
-                if let Some(c) = member(parent, size, name, flags) {
-                    return c.user();
-                }
-            }
+        match obstacles {
             0 => {
                 if let Ok(first) = list::first_below(parent) {
-                    return block(parent, first, size, name, flags);
+                    return block(parent, first, size, name);
                 }
             }
             LIMITED => {
-                if let Some(c) = limited(parent, size, name, flags) {
+                if let Some(c) = limited(parent, size, name) {
                     return c.user();
                 }
             }
             _ if ctx.is_null() && NULL_CONTEXT.get().is_none() => {
-                return top(size, name, flags);
+                return top(size, name);
             }
             _ => {}
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { any(ctx, size, name, flags) }
+    unsafe { any(ctx, size, name) }
 }
 
 /// A block from malloc below an easy parent.
@@ -148,7 +148,6 @@ fn block(
     first: Option<Chunk>,
     size: usize,
     name: *const c_char,
-    flags: u64,
 ) -> *mut c_void {
     let block = if size <= SMALL_MAX {
         magazine::get_small_fresh(size)
@@ -160,12 +159,12 @@ fn block(
     };
     let c = Chunk::at(block);
     let spot = Spot { c, parent, first };
-    spot.fill(size, flags | sysmem::every(), name).user()
+    spot.fill(size, sysmem::every(), name).user()
 }
 
 /// A member below a parent that is a pool or in one, if there is room.
 #[inline(always)]
-fn member(parent: Chunk, size: usize, name: *const c_char, flags: u64) -> Option<Chunk> {
+fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let r = records::pool_around(parent)?;
     let bytes = round(HEADER + size);
     let next = record!(r).next;
@@ -181,12 +180,12 @@ fn member(parent: Chunk, size: usize, name: *const c_char, flags: u64) -> Option
     let c = Chunk::at(NonNull::new(next)?);
     c.set_home(r.cast());
     let spot = Spot { c, parent, first };
-    Some(spot.fill(size, MEMBER | flags, name))
+    Some(spot.fill(size, MEMBER, name))
 }
 
 /// A block below a parent whose account counts it.
 #[inline(always)]
-fn limited(parent: Chunk, size: usize, name: *const c_char, flags: u64) -> Option<Chunk> {
+fn limited(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let account = limit::at_home(parent)?;
     let first = list::first_below(parent).ok()?;
     // What is refused is refused again, with errno, by the slower way.
@@ -197,18 +196,18 @@ fn limited(parent: Chunk, size: usize, name: *const c_char, flags: u64) -> Optio
     limit::add(account, HEADER + size);
     c.set_home(account.cast());
     let spot = Spot { c, parent, first };
-    Some(spot.fill(size, LIMIT | flags, name))
+    Some(spot.fill(size, LIMIT, name))
 }
 
 /// A chunk without a parent, in a process without a null context.
 #[inline(always)]
-fn top(size: usize, name: *const c_char, flags: u64) -> *mut c_void {
+fn top(size: usize, name: *const c_char) -> *mut c_void {
     let Some(block) = magazine::get(HEADER + size) else {
         return null_mut();
     };
     mac::ready();
     let c = Chunk::at(block);
-    c.born_alone(size as u64 | TOP | flags | sysmem::every(), name);
+    c.born_alone(size as u64 | TOP | sysmem::every(), name);
     c.user()
 }
 
@@ -217,12 +216,7 @@ fn top(size: usize, name: *const c_char, flags: u64) -> *mut c_void {
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(never)]
-unsafe fn any(
-    ctx: *const c_void,
-    size: usize,
-    name: *const c_char,
-    flags: u64,
-) -> *mut c_void {
+unsafe fn any(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     let parent = if ctx.is_null() {
         None
     } else {
@@ -235,7 +229,7 @@ unsafe fn any(
     if size >= MAX_SIZE {
         return null_mut();
     }
-    user_of(new(parent, size, name, flags))
+    user_of(new(parent, size, name, 0))
 }
 
 /// A chunk of our own: newest child of `ctx`, or of the null context.  The text of the name
@@ -266,6 +260,7 @@ pub struct Site {
 impl Site {
     /// One of `bytes` bytes, header included: in the pool that `parent` is or lies in, or
     /// from malloc.
+    #[inline]
     pub fn below(parent: Option<Chunk>, bytes: usize) -> Option<Site> {
         let top = root::top_flag(parent);
         let mut account = null_mut::<Account>();
@@ -290,6 +285,7 @@ impl Site {
     }
 
     /// The chunk comes to be, as the newest child of `parent`.
+    #[inline]
     pub fn open(&self, parent: Option<Chunk>, t: Payload, name: *const c_char) {
         let t = t | self.flags;
         if let Some(p) = parent {
@@ -306,6 +302,7 @@ impl Site {
 }
 
 /// A block of so many bytes that is charged to `account`.
+#[inline]
 pub fn charged(
     account: *mut Account,
     bytes: usize,

@@ -26,11 +26,14 @@ use crate::header::{
 use crate::hold::Hold;
 use crate::magazine::{self, SMALL_MAX};
 use crate::root::{self, NULL_CONTEXT};
-use crate::{limit, list, pool, records, refs, steal, sysmem, walk};
+use crate::{limit, list, pool, refs, steal, sysmem, walk};
 use core::ffi::{c_char, c_int, c_void};
 
-/// Flags of what has something to be asked, or is on somebody's way.
-const ASKED: u64 = DTOR | REF | HANDLE | HELD | DYING | RUNNING | SPECIAL;
+/// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
+const UNASKED: Payload = (1 << FLAGS) - 1 | TOP | EXACT | MEMBER | POOL | LIMIT;
+/// The same without `TOP`: of one that is shed.
+const IS_SHED: Payload = UNASKED & !TOP;
+const JUST_MEMBER: u64 = MEMBER >> FLAGS;
 
 /// `talloc_free`.
 ///
@@ -48,32 +51,60 @@ pub unsafe fn user(ptr: *mut c_void, location: *const c_char) -> c_int {
         if magazine::push(t as usize, c.start()) {
             return 0;
         }
-        return put_plain(c, t);
+        return put_plain(ptr, location, t);
     }
-    slow(c, t, location)
+    slow(ptr, location, t)
 }
 
+// Their arguments are where the fast way has them.
+
 #[inline(never)]
-fn put_plain(c: Chunk, t: Payload) -> c_int {
+fn put_plain(ptr: *mut c_void, _location: *const c_char, t: Payload) -> c_int {
     // SAFETY: the block of a plain chunk that is gone.
-    unsafe { magazine::put_small(t as usize, c.start()) };
+    unsafe { magazine::put_small(t as usize, Chunk::before(ptr).start()) };
     0
 }
 
 /// All that the fast way is not for; `t` is what it found.
 #[inline(never)]
-fn slow(c: Chunk, t: Payload, location: *const c_char) -> c_int {
-    const JUST_MEMBER: u64 = MEMBER >> FLAGS;
-    if t >> FLAGS == JUST_MEMBER && c.child().is_none() {
-        // Just a member, and a leaf.
-        if let Some(r) = records::pool_around(c) {
-            if crate::record!(r).live & !records::OWN != 0 && list::take_out(c) {
-                c.kill(location);
-                pool::member_left(r, c, size_of_payload(t));
-                return 0;
-            }
+fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    if t & !UNASKED == 0 {
+        if c.child().is_some() {
+            return with_children(c, t, location);
         }
+        return result(release(c, t, location));
     }
+    if t & !(UNASKED | DTOR) == 0 {
+        return unreferenced(c, t, location);
+    }
+    odd(c, t, location)
+}
+
+#[inline(never)]
+fn with_children(c: Chunk, t: Payload, location: *const c_char) -> c_int {
+    if let Some(at) = shed(c, location) {
+        return with_walk(c, at, location);
+    }
+    result(release(c, t, location))
+}
+
+#[inline(never)]
+fn with_walk(c: Chunk, at: Chunk, location: *const c_char) -> c_int {
+    hide_between(c, at);
+    going(c, at, None);
+    free_below(c, at, location);
+    finish(c, location);
+    0
+}
+
+#[inline(always)]
+fn result(is_gone: bool) -> c_int {
+    if is_gone { 0 } else { -1 }
+}
+
+#[inline(never)]
+fn odd(c: Chunk, t: Payload, location: *const c_char) -> c_int {
     if !is_alive(t) {
         c.bad();
         return -1;
@@ -86,7 +117,7 @@ fn slow(c: Chunk, t: Payload, location: *const c_char) -> c_int {
 
 /// The same for a chunk that was found otherwise.
 pub fn chunk(c: Chunk, location: *const c_char) -> c_int {
-    slow(c, c.payload(), location)
+    slow(c.user(), location, c.payload())
 }
 
 #[inline(never)]
@@ -101,10 +132,8 @@ fn referenced(c: Chunk, location: *const c_char) -> c_int {
 }
 
 /// A chunk goes without regard to a second parent: a reference goes before `c` does.
+#[inline(never)]
 pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
-    if t & ASKED == 0 && c.child().is_none() {
-        return if remove(c, t, location) { 0 } else { -1 };
-    }
     match begin(c, t, None, location) {
         Step::Refused | Step::Dereferenced => -1,
         Step::Already | Step::Gone => 0,
@@ -126,25 +155,22 @@ fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
     let mut cur = top;
     let mut next = cur.child();
     loop {
-        let Some(c) = next else {
-            if cur == top {
-                return None;
+        let c = match next {
+            Some(c) => c,
+            None if cur == top => return None,
+            None => {
+                // A leaf now, and the first of its parent, or it would not have been entered.
+                let c = cur;
+                cur = cur.list_parent()?;
+                c
             }
-            // A leaf now, and the first of its parent, or it would not have been entered.
-            let c = cur;
-            cur = cur.list_parent()?;
-            next = shed_one(cur, c, c.payload(), location);
-            if next == Some(c) {
-                return Some(cur);
-            }
-            continue;
         };
         let t = c.payload();
-        if c.pprev() != cur.child_link() || c == top || t & !IS_SHED != 0 {
+        if c.pprev() != cur.child_link() || t & !IS_SHED != 0 {
             return Some(cur);
         }
         if c.child().is_some() {
-            if c.parent_user() != cur.user() {
+            if c == top || c.parent_user() != cur.user() {
                 return Some(cur);
             }
             cur = c;
@@ -158,9 +184,6 @@ fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
     }
 }
 
-/// What a payload may be of a chunk that is shed.
-const IS_SHED: u64 = (1 << FLAGS) - 1 | MEMBER | POOL | EXACT | LIMIT;
-
 /// Frees the first child `c` of `cur`, a leaf.  Answers the next one, or `c` if it cannot
 /// go.
 #[inline(always)]
@@ -173,6 +196,15 @@ fn shed_one(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option
         unsafe { magazine::put_small(t as usize, c.start()) };
         return next;
     }
+    if t >> FLAGS == JUST_MEMBER {
+        let Some(r) = pool::of_member(c) else {
+            return Some(c);
+        };
+        let next = list::drop_first(cur, c);
+        c.kill(location);
+        pool::member_left(r, c, size_of_payload(t));
+        return next;
+    }
     shed_flagged(cur, c, t, location)
 }
 
@@ -183,9 +215,7 @@ fn shed_flagged(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Op
         return Some(c);
     }
     let next = list::drop_first(cur, c);
-    limit::close(c, t);
-    c.kill(location);
-    give_back(c, t);
+    leave(c, t, location);
     next
 }
 
@@ -378,64 +408,99 @@ fn step_into(
 
 /// Runs what stands before the death of `c`, which is `t`.  `up` is the chunk whose children
 /// are being freed.
+#[inline(always)]
 fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> Step {
     let mut t = t;
-    while t & REF != 0 {
-        let below = refs::newest_is_below(c);
-        if !refs::drop_newest(c, location) {
-            return Step::Refused; // after a fault
+    if t & (REF | DYING | RUNNING) != 0 {
+        match without_references(c, t, location) {
+            Err(step) => return step,
+            Ok(now) => t = now,
         }
-        if !below {
-            return Step::Dereferenced;
-        }
-        t = c.payload();
-    }
-    if t & (DYING | RUNNING) != 0 {
-        return if t & DYING != 0 {
-            Step::Already
-        } else {
-            Step::Refused
-        };
     }
     if t & DTOR != 0 {
-        let Some(destructor) = refs::destructor(c) else {
+        let Some(destructor) = refs::destructor(c, t) else {
             return Step::Refused; // after a fault
         };
-        c.set_payload(t | RUNNING);
+        let running = c.set_payload(t | RUNNING);
         // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or
         // move.
         let refuses = unsafe { destructor(c.user()) } == -1;
-        t = c.payload();
-        if !is_alive(t) {
-            c.bad();
-            return Step::Refused;
-        }
-        t &= !RUNNING;
-        c.set_payload(t);
-        if refuses {
-            return Step::Refused;
-        }
-        if t & REF != 0 {
-            // References made meanwhile come too late.
-            while refs::drop_newest(c, location) {}
-            t = c.payload();
+        if refuses || c.head() != running {
+            match asked(c, refuses, location) {
+                Err(step) => return step,
+                Ok(now) => t = now,
+            }
         }
     }
     if c.child().is_some() {
-        if root::is_shared(c) {
-            return going(c, c, up);
-        }
-        if let Some(at) = shed(c, location) {
+        if let Some(at) = below(c, location) {
+            c.set_payload(t);
             hide_between(c, at);
             return going(c, at, up);
         }
     }
     // Nobody is asked any more: it need not be hidden first.
-    if remove(c, t, location) {
+    if release(c, t & !DTOR, location) {
         Step::Gone
     } else {
         Step::Refused // after a fault
     }
+}
+
+/// Sheds what is below `c`, if that list is its thread's alone.
+#[inline(always)]
+fn below(c: Chunk, location: *const c_char) -> Option<Chunk> {
+    if root::is_shared(c) {
+        return Some(c);
+    }
+    shed(c, location)
+}
+
+/// What is to happen to a chunk with references, or that is dying or being asked.
+#[inline(never)]
+fn without_references(
+    c: Chunk,
+    mut t: Payload,
+    location: *const c_char,
+) -> Result<Payload, Step> {
+    while t & REF != 0 {
+        let below = refs::newest_is_below(c);
+        if !refs::drop_newest(c, location) {
+            return Err(Step::Refused); // after a fault
+        }
+        if !below {
+            return Err(Step::Dereferenced);
+        }
+        t = c.payload();
+    }
+    if t & DYING != 0 {
+        Err(Step::Already)
+    } else if t & RUNNING != 0 {
+        Err(Step::Refused)
+    } else {
+        Ok(t)
+    }
+}
+
+/// The destructor of `c` refused, or changed it: what is it now, if it goes?
+#[inline(never)]
+fn asked(c: Chunk, refuses: bool, location: *const c_char) -> Result<Payload, Step> {
+    let t = c.payload();
+    if !is_alive(t) {
+        c.bad();
+        return Err(Step::Refused);
+    }
+    let t = t & !RUNNING;
+    c.set_payload(t);
+    if refuses {
+        return Err(Step::Refused);
+    }
+    if t & REF == 0 {
+        return Ok(t);
+    }
+    // References made meanwhile come too late.
+    while refs::drop_newest(c, location) {}
+    Ok(c.payload())
 }
 
 fn going(c: Chunk, at: Chunk, up: Option<Chunk>) -> Step {
@@ -469,7 +534,30 @@ fn finish(c: Chunk, location: *const c_char) {
     }
 }
 
-/// Out of the list and the accounts; the memory goes back.  False after a fault.
+/// Out of the list and the accounts; the memory goes back.  False after a fault.  `t` is
+/// without `DTOR`.
+#[inline(always)]
+fn release(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    if t <= SMALL_MAX as u64 && list::take_out(c) {
+        c.kill(location);
+        // SAFETY: the block of a plain chunk that is gone.
+        unsafe { magazine::put_small(t as usize, c.start()) };
+        return true;
+    }
+    if t >> FLAGS == JUST_MEMBER {
+        if let Some(r) = pool::of_member(c) {
+            if list::take_out(c) {
+                c.kill(location);
+                pool::member_left(r, c, size_of_payload(t));
+                return true;
+            }
+        }
+    }
+    remove(c, t, location)
+}
+
+/// The same for any chunk.
+#[inline(never)]
 fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
     let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);
     if !can_leave || !list::unlink(c, t & TOP != 0) {
@@ -484,11 +572,14 @@ fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
 }
 
 /// A chunk that is out of its list leaves all else, and goes.
+#[inline]
 pub fn leave(c: Chunk, t: Payload, location: *const c_char) {
-    if t & SPECIAL != 0 {
-        root::gone(c);
+    if t & (SPECIAL | LIMIT) != 0 {
+        if t & SPECIAL != 0 {
+            root::gone(c);
+        }
+        limit::close(c, t);
     }
-    limit::close(c, t);
     c.kill(location);
     // The memory of a held chunk goes when it is held no more.
     if t & HELD == 0 {
@@ -497,22 +588,25 @@ pub fn leave(c: Chunk, t: Payload, location: *const c_char) {
 }
 
 /// Gives the memory of a freed chunk back, which was `t`.
+#[inline]
 pub fn give_back(c: Chunk, t: Payload) {
     let size = size_of_payload(t);
     if t & EXACT != 0 {
-        sysmem::fill(c.user(), size);
+        return give_back_exact(c, t);
     }
     if t & (POOL | MEMBER) != 0 {
-        pool::leave(c, t);
-        return;
+        return pool::leave(c, t);
     }
     // SAFETY: the block of a chunk that is gone.
-    unsafe {
-        if t & EXACT != 0 {
-            sysmem::free(c.start());
-        } else {
-            magazine::put(HEADER + size, c.start());
-        }
-    }
+    unsafe { magazine::put(HEADER + size, c.start()) };
 }
 
+#[inline(never)]
+fn give_back_exact(c: Chunk, t: Payload) {
+    sysmem::fill(c.user(), size_of_payload(t));
+    if t & (POOL | MEMBER) != 0 {
+        return pool::leave(c, t);
+    }
+    // SAFETY: the block of a chunk that is gone.
+    unsafe { sysmem::free(c.start()) };
+}

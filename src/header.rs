@@ -200,10 +200,18 @@ impl Chunk {
         mac::decode(self.place(), !field!(self, head))
     }
 
-    /// Writes the head.
+    /// Writes the head, and answers what it is.
     #[inline(always)]
-    pub fn set_payload(self, t: Payload) {
-        field!(self, head = mac::encode(self.place(), t));
+    pub fn set_payload(self, t: Payload) -> u64 {
+        let head = mac::encode(self.place(), t);
+        field!(self, head = head);
+        head
+    }
+
+    /// The head as it is, to see whether it has changed.
+    #[inline(always)]
+    pub fn head(self) -> u64 {
+        field!(self, head)
     }
 
     /// From here on this is no chunk any more, and says where it was freed.

@@ -22,7 +22,7 @@ use crate::records::{self, Record};
 use crate::{root, sysmem};
 use core::ffi::{c_int, c_void};
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 // ---- classes ------------------------------------------------------------------
 
@@ -195,46 +195,62 @@ struct Alone(AtomicIsize);
 unsafe extern "C" {
     #[cfg(not(target_arch = "x86_64"))]
     fn talloc_impl_magazines_now() -> *mut Magazines;
-    fn talloc_impl_magazines_keep(magazines: *mut Magazines) -> c_int;
+    fn talloc_impl_magazines_keep(magazines: *mut c_void) -> c_int;
 }
 
+/// How far a thread's pointer is from its thread pointer, 0 before that is known and where
+/// no thread has one; `tools.c` finds out.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(no_mangle)]
+static talloc_impl_magazines_at: AtomicUsize = AtomicUsize::new(0);
+
+/// Those of this thread, or those in which there is nothing.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn now() -> *mut Magazines {
-    let magazines;
-    // SAFETY: reads a thread-local variable of tools.c, which is of the
-    // initial-exec model: its offset from the thread's base is in the GOT.
+fn now() -> Option<NonNull<Magazines>> {
+    let at = talloc_impl_magazines_at.load(Relaxed);
+    if at == 0 {
+        return None;
+    }
+    let magazines: *mut Magazines;
+    // SAFETY: reads the thread-local variable of tools.c, which is static, and never NULL.
     unsafe {
         core::arch::asm!(
-            "mov {0}, qword ptr [rip + talloc_impl_magazines@GOTTPOFF]",
-            "mov {0}, qword ptr fs:[{0}]",
+            "mov {0}, qword ptr fs:[{1}]",
             out(reg) magazines,
+            in(reg) at,
             options(pure, readonly, nostack, preserves_flags),
         );
+        Some(NonNull::new_unchecked(magazines))
     }
-    magazines
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn now() -> *mut Magazines {
+fn now() -> Option<NonNull<Magazines>> {
     // SAFETY: it only answers the address.
-    unsafe { talloc_impl_magazines_now() }
+    NonNull::new(unsafe { talloc_impl_magazines_now() })
 }
 
 /// Those of this thread; `None` if it has none.
 #[inline]
 fn mine() -> Option<*mut Magazines> {
-    let m = now();
+    let m = now()?.as_ptr();
     let none = (&raw const talloc_impl_no_magazines).cast::<Magazines>();
     (m.cast_const() != none).then_some(m)
 }
 
 #[inline(always)]
+fn top(class: usize) -> Option<*mut *mut Block> {
+    // SAFETY: a field of what is there.
+    Some(unsafe { &raw mut (*now()?.as_ptr()).top[class] })
+}
+
+#[inline(always)]
 fn pop_class(class: usize) -> Option<NonNull<u8>> {
+    let top = top(class)?;
     // SAFETY: `top` of each class leads to a place of its array: the sentinel, or above.
     unsafe {
-        let top = &raw mut (*now()).top[class];
         let place = *top;
         let block = NonNull::new(*place)?;
         *top = place.sub(1);
@@ -244,10 +260,10 @@ fn pop_class(class: usize) -> Option<NonNull<u8>> {
 
 #[inline(always)]
 fn push_class(class: usize, block: Block) -> bool {
+    let Some(top) = top(class) else { return false };
     // SAFETY: as above; the place behind it is one of the array unless it is aligned as
     // the array is.
     unsafe {
-        let top = &raw mut (*now()).top[class];
         let place = (*top).add(1);
         if place.addr() % BYTES == 0 {
             return false;
@@ -661,7 +677,7 @@ fn open() -> Option<*mut Magazines> {
         }
         (*m).bound = bound.saturating_sub(ARRAYS);
         // tools.c stores it for this thread, or says no.
-        if talloc_impl_magazines_keep(m) == 0 {
+        if talloc_impl_magazines_keep(m.cast()) == 0 {
             sysmem::unmap(place.as_ptr(), MAPPED);
             return None;
         }

@@ -140,6 +140,7 @@ pub fn open(
 
 /// Room of `bytes` bytes for a child of `parent` in the pool that `parent` is or lies in,
 /// and the record of that pool.  Nothing below a cache.  Tools are told by the caller.
+#[inline]
 pub fn carve(parent: Chunk, t: Payload, bytes: usize) -> Option<(NonNull<u8>, *mut Record)> {
     if t & (POOL | MEMBER) == 0 {
         return None;
@@ -286,6 +287,13 @@ pub fn may_leave(c: Chunk, t: Payload) -> bool {
         Some(r) => t & POOL != 0 || record!(r).live & !OWN != 0,
         None => false,
     }
+}
+
+/// The record of the pool or cache that a chunk that is just a member leaves, if it can.
+#[inline(always)]
+pub fn of_member(c: Chunk) -> Option<*mut Record> {
+    let r = records::pool_around(c)?;
+    (record!(r).live & !OWN != 0).then_some(r)
 }
 
 /// The same, or it is a fault.

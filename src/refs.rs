@@ -140,8 +140,8 @@ fn sealed(c: Chunk, t: Payload) -> Option<u64> {
 
 /// The destructor of `c`, which has one; `None` after a fault.
 #[inline]
-pub fn destructor(c: Chunk) -> Option<Destructor> {
-    let f = c.unseal(sealed(c, c.payload())?).filter(|&f| f != 0);
+pub fn destructor(c: Chunk, t: Payload) -> Option<Destructor> {
+    let f = c.unseal(sealed(c, t)?).filter(|&f| f != 0);
     if f.is_none() {
         c.corrupted(c"size, destructor or reference");
     }
@@ -174,14 +174,13 @@ pub unsafe fn set_destructor(ptr: *const c_void, f: Option<Destructor>) {
         let c = Chunk::before(ptr);
         let t = c.payload();
         if is_alive(t) && t & (REF | DYING) == 0 {
-            return match f {
-                Some(f) => {
-                    c.set_sealed((f as *mut c_void).expose_provenance());
-                    c.set_payload(t | DTOR);
-                }
-                None if t & DTOR != 0 => c.set_payload(t & !DTOR),
-                None => {}
-            };
+            if let Some(f) = f {
+                c.set_sealed((f as *mut c_void).expose_provenance());
+                c.set_payload(t | DTOR);
+            } else if t & DTOR != 0 {
+                c.set_payload(t & !DTOR);
+            }
+            return;
         }
     }
     // SAFETY: the caller's promise.

@@ -173,12 +173,6 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 void talloc_impl_loaded(void);
 void talloc_impl_look_around(void);
 
-__attribute__((constructor)) static void library_comes(void)
-{
-	talloc_impl_loaded();
-	talloc_impl_look_around();
-}
-
 /* ---- for root.rs ---------------------------------------------------------- */
 
 int talloc_impl_is_single_threaded(void);
@@ -201,13 +195,83 @@ int talloc_impl_is_single_threaded(void)
 
 void talloc_impl_magazines_close(void *magazines);
 void talloc_impl_magazines_close_all(void);
-void *talloc_impl_magazines_now(void);
 int talloc_impl_magazines_keep(void *magazines);
 
 /* Those that nothing is in before the first block is freed, and once the thread ends. */
 extern char talloc_impl_no_magazines[];
-__attribute__((visibility("hidden"), tls_model("initial-exec")))
+
+/*
+ * The pointer of a thread lies in its static thread-local storage, at the same distance
+ * from the thread pointer in all threads, if the loader has room left there when it loads
+ * us.  If it has none, no thread keeps anything.  A descriptor (TLSDESC) tells which it is:
+ * where the variable is static, it holds the distance that it answers; a static program
+ * has no descriptor, but the distance itself.
+ */
+__attribute__((used, visibility("hidden")))
 __thread void *talloc_impl_magazines = talloc_impl_no_magazines;
+
+#if defined(__x86_64__)
+uintptr_t talloc_impl_ask_descriptor(uintptr_t *descriptor) __attribute__((visibility("hidden")));
+
+__asm__(".text\n"
+	".hidden talloc_impl_ask_descriptor\n"
+	".type talloc_impl_ask_descriptor, @function\n"
+	"talloc_impl_ask_descriptor:\n\t"
+	"lea talloc_impl_magazines@tlsdesc(%rip), %rax\n\t"
+	"mov %rax, (%rdi)\n\t"
+	"call *talloc_impl_magazines@tlscall(%rax)\n\t"
+	"ret\n"
+	".size talloc_impl_ask_descriptor, . - talloc_impl_ask_descriptor\n");
+
+/* How far the pointer is from the thread pointer; 0 if that differs. */
+static uintptr_t distance(void)
+{
+	uintptr_t descriptor, answer = talloc_impl_ask_descriptor(&descriptor);
+
+	if (descriptor != answer && ((uintptr_t *)descriptor)[1] != answer)
+		return 0;
+	return answer;
+}
+
+extern uintptr_t talloc_impl_magazines_at;
+
+static void find_magazines(void)
+{
+	talloc_impl_magazines_at = distance();
+}
+
+static int can_have_magazines(void)
+{
+	return talloc_impl_magazines_at != 0;
+}
+
+static void set_magazines(void *magazines)
+{
+	__asm__ volatile("mov %1, %%fs:(%0)" : : "r"(talloc_impl_magazines_at), "r"(magazines)
+			 : "memory");
+}
+#else
+void *talloc_impl_magazines_now(void);
+
+void *talloc_impl_magazines_now(void)
+{
+	return talloc_impl_magazines;
+}
+
+static void find_magazines(void)
+{
+}
+
+static int can_have_magazines(void)
+{
+	return 1;
+}
+
+static void set_magazines(void *magazines)
+{
+	talloc_impl_magazines = magazines;
+}
+#endif
 
 static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
@@ -216,15 +280,10 @@ static int has_key;
 /* The value of the key while the thread ends: what it frees from then on is not kept. */
 static char ends;
 
-void *talloc_impl_magazines_now(void)
-{
-	return talloc_impl_magazines;
-}
-
 static void thread_ends(void *magazines)
 {
 	if (magazines != &ends) {
-		talloc_impl_magazines = talloc_impl_no_magazines;
+		set_magazines(talloc_impl_no_magazines);
 		talloc_impl_magazines_close(magazines);
 	}
 	/* Called again for that, a few times at most. */
@@ -256,12 +315,21 @@ static void notice_exit(void)
 /* 1 if the thread has these from now on, 0 if it may have none. */
 int talloc_impl_magazines_keep(void *magazines)
 {
+	if (!can_have_magazines())
+		return 0;
 	pthread_once(&key_once, make_key);
 	if (!has_key || pthread_getspecific(key) == &ends || pthread_setspecific(key, magazines) != 0)
 		return 0;
 	notice_exit();
-	talloc_impl_magazines = magazines;
+	set_magazines(magazines);
 	return 1;
+}
+
+__attribute__((constructor)) static void library_comes(void)
+{
+	find_magazines();
+	talloc_impl_loaded();
+	talloc_impl_look_around();
 }
 
 __attribute__((destructor)) static void library_goes(void)
@@ -276,6 +344,6 @@ __attribute__((destructor)) static void library_goes(void)
 		sem_getvalue(is_exit, &exits);
 	if (exits != 0)
 		return;
-	talloc_impl_magazines = talloc_impl_no_magazines;
+	set_magazines(talloc_impl_no_magazines);
 	talloc_impl_magazines_close_all();
 }
