@@ -12,7 +12,7 @@ static void try_it(void)
 {
 	int result;
 
-	alarm(5);
+	alarm(20);
 	build();
 	refusals = how_often;
 	result = the_way->go();

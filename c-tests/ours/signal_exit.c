@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 		CASE(top_level), CASE(below_autofree), CASE(from_one_to_the_other), CASE(looks),
 		CASE(switches),
 	};
-	int count = argc > 1 ? atoi(argv[1]) : 20;
+	int count = argc > 1 ? atoi(argv[1]) : 60;
 	size_t c;
 
 	for (c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
