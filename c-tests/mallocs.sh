@@ -129,7 +129,7 @@ for each in libdmalloc.so.5:libdmalloc5 libduma.so.0:duma libefence.so.0:electri
 	libmemusage.so:libc-devtools; do
 	preload=${each%:*}
 	library=$preload
-	env LD_PRELOAD="$preload" "$cc" --version >/dev/null 2>"$work/err"
+	env LD_PRELOAD="$preload" true >/dev/null 2>"$work/err"
 	if grep -q "$preload.*cannot be preloaded" "$work/err"; then
 		echo "skip - $preload: package ${each#*:}"
 		skipped=1
