@@ -35,8 +35,8 @@ count() { # ok|not ok|skip, text
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang file g++ gcc ldb-tools libclang-rt-14-dev libtalloc-dev libtalloc2 pkg-config
-	samba-testsuite valgrind"
+packages="binutils clang duma electric-fence file g++ gcc ldb-tools libc-devtools libclang-rt-14-dev
+	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite valgrind"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
@@ -139,6 +139,8 @@ script c-tests/signatures-ctest2.sh "$stage/include"
 script c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"
 script c-tests/install.sh
 script c-tests/two-libraries.sh "$stage"
+script c-tests/loading.sh "$stage"
+script c-tests/mallocs.sh "$stage"
 script c-tests/oom/oom-all.sh "$stage"
 script c-tests/attacks.sh "$stage"
 grep -vE '^(ok|not ok|skip) - ' "$work/script.out"

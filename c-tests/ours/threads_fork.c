@@ -1,5 +1,7 @@
 /*
  * Forks at any moment while eight threads allocate: the child can go on.
+ *
+ * usage: threads_fork [ROUNDS]     all of it that often, 1 if not given
  */
 #include "../test.h"
 
@@ -195,11 +197,117 @@ static int can_go_on_like_the_parent(void)
 	return failed | can_work();
 }
 
+/*
+ * What the thread that forks has made itself is whole in the child, to the byte: a tree
+ * with all there is, made and changed until right before the fork.
+ */
+static struct {
+	void *top, *pool, *cache, *limited;
+	char *text, *shared;
+	size_t blocks, size;
+} own;
+
+static int deaths;
+
+static int count_death(void *ptr)
+{
+	(void)ptr;
+	deaths++;
+	return 0;
+}
+
+static void own_make(unsigned int round)
+{
+	unsigned int i;
+
+	own.top = talloc_named(NULL, 50, "own %u", round);
+	own.pool = talloc_pool(own.top, 2000);
+	own.cache = talloc_pool_cache(own.top, 1000, 100);
+	own.limited = talloc_named_const(own.top, 100, "limited");
+	talloc_set_memlimit(own.limited, 100000);
+	own.shared = talloc_strdup(own.limited, "shared");
+	own.text = talloc_strdup(own.pool, "");
+	for (i = 0; i < 4 + round % 5; i++) {
+		void *object = talloc_cache_zero(own.cache);
+
+		_talloc_set_destructor(object, count_death);
+		talloc_reference(object, own.shared);
+		own.text = talloc_asprintf_append(own.text, "%200u", i);
+		talloc_named_const(i % 2 ? own.limited : own.pool, i * 100, "part");
+	}
+	own.top = talloc_realloc_size(NULL, own.top, 50 + round);
+	own.blocks = talloc_total_blocks(own.top);
+	own.size = talloc_total_size(own.top);
+}
+
+static void count_all(const void *ptr, int depth, int max_depth, int is_ref, void *count)
+{
+	(void)depth;
+	(void)max_depth;
+	(void)is_ref;
+	(*(size_t *)count) += talloc_get_name(ptr) != NULL;
+}
+
+static int own_is_whole(void)
+{
+	size_t shown = 0, objects = talloc_reference_count(own.shared);
+	void *part;
+	int failed = 0;
+
+	if (talloc_total_blocks(own.top) != own.blocks || talloc_total_size(own.top) != own.size)
+		return 2;
+	talloc_report_depth_cb(own.top, 0, -1, count_all, &shown);
+	talloc_report_full(own.top, null_file);
+	talloc_show_parents(own.text, null_file);
+	failed |= shown != own.blocks;
+	failed |= !talloc_is_parent(own.text, own.top) || talloc_parent(own.shared) != own.limited;
+	/* and goes on */
+	part = talloc_size(own.limited, 90000);
+	failed |= part == NULL || talloc_size(own.limited, 90000) != NULL || talloc_free(part) != 0;
+	failed |= talloc_cache(own.cache) == NULL;
+	own.text = talloc_asprintf_append_buffer(own.text, "%3000d", 1);
+	failed |= own.text == NULL || talloc_steal(NULL, own.text) != own.text;
+	talloc_steal(own.limited, own.text);
+	failed |= talloc_total_size(own.limited) < 3000;
+	deaths = 0;
+	failed |= talloc_free(own.top) != 0 || deaths != (int)objects;
+	return failed ? 3 : 0;
+}
+
+#ifndef UNDER_TSAN
+/*
+ * All that is there, with the trees that other threads are in the middle of: what it
+ * looks like nobody knows, but looking comes to an end.
+ */
+static int can_look_at_all(void)
+{
+	size_t shown = 0;
+
+	if (talloc_total_blocks(NULL) < 1)
+		return 4;
+	talloc_total_size(NULL);
+	talloc_report_depth_cb(NULL, 0, -1, count_all, &shown);
+	talloc_report_depth_file(NULL, 0, 1, null_file);
+	talloc_report_full(NULL, null_file);
+	return shown < 1 ? 5 : 0;
+}
+
+static int looks_then_works(void)
+{
+	int failed = can_look_at_all();
+
+	if (failed == 0)
+		failed = own_is_whole();
+	return failed ? failed : can_work();
+}
+#endif
+
 /* by_exit: with what is done at exit. */
 static int forks(int count, int (*fn)(void), bool by_exit)
 {
 	int i, failed = 0;
 
+	fflush(stdout);
 	for (i = 0; i < count; i++) {
 		int status = -1;
 		pid_t pid = fork();
@@ -244,6 +352,45 @@ static void among_trees(void)
 	start(trees);
 	CHECK_INT(forks(FORKS / 2, can_work, false), 0);
 	finish();
+}
+
+/* A new tree before each fork, among the one and the other. */
+static void with_trees_of_its_own(void (*begin)(void), int (*fn)(void))
+{
+	unsigned int i;
+	int failed = 0;
+
+	begin();
+	for (i = 0; i < FORKS / 4 && failed < 3; i++) {
+		own_make(i);
+		failed += forks(1, fn, false);
+		if (talloc_total_blocks(own.top) != own.blocks || talloc_free(own.top) != 0)
+			bad++;
+	}
+	CHECK_INT(failed, 0);
+	finish();
+}
+
+static void start_top_level(void) { start(top_level_chunks); }
+static void start_trees(void) { start(trees); }
+
+#ifndef UNDER_TSAN
+static void *some_of_each(void *number)
+{
+	return (intptr_t)number % 2 ? trees(number) : top_level_chunks(number);
+}
+
+static void start_both(void) { start(some_of_each); }
+#endif
+
+static void own_trees(void)
+{
+	with_trees_of_its_own(start_top_level, own_is_whole);
+	with_trees_of_its_own(start_trees, own_is_whole);
+#ifndef UNDER_TSAN
+	/* ThreadSanitizer takes what other threads were doing for a race in the child. */
+	with_trees_of_its_own(start_both, looks_then_works);
+#endif
 }
 
 #ifndef UNDER_TSAN
@@ -383,20 +530,26 @@ static void handlers_of_the_program(void)
 	CHECK_INT(o->status, 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	alarm(110);
+	int rounds = argc > 1 ? atoi(argv[1]) : 1;
+
 	null_file = fopen("/dev/null", "w");
 	if (null_file == NULL)
 		return 99;
-	RUN(handlers_of_the_program);
-	talloc_enable_leak_report_full();
-	RUN(among_top_level_chunks);
-	RUN(among_trees);
+	while (rounds-- > 0 && test_failures == 0) {
+		alarm(110);
+		/* once a leak report is on it stays so, to the last round */
+		RUN(handlers_of_the_program);
+		talloc_enable_leak_report_full();
+		RUN(among_top_level_chunks);
+		RUN(among_trees);
+		RUN(own_trees);
 #ifndef UNDER_TSAN
-	RUN(threads_in_the_child);
+		RUN(threads_in_the_child);
 #endif
-	RUN(several_at_once);
-	RUN(from_callbacks);
+		RUN(several_at_once);
+		RUN(from_callbacks);
+	}
 	TEST_END();
 }
