@@ -3,6 +3,9 @@
 # pairs of runs, one right after the other, since the machine is not the same from
 # one minute to the next. Medians of the ratios in each pair.
 #
+# In the first three pairs also what one would take instead: the original with
+# another malloc preloaded, and that malloc alone. Ours has none of them.
+#
 # usage: bench.sh STAGE_DIR [WORKLOAD...]        (`make bench` calls it)
 #
 # BENCH_PAIRS=n changes the number of pairs, 7. Only a run of all workloads writes
@@ -29,7 +32,7 @@ cd "$(dirname "$0")"
 # ---- packages ----------------------------------------------------------------
 
 missing=
-for package in gcc libc6-dev libtalloc2 valgrind; do
+for package in gcc libc6-dev libtalloc2 valgrind libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
 		missing="$missing $package"
 done
@@ -39,7 +42,10 @@ if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ]; then
 	{ apt-get -q update && DEBIAN_FRONTEND=noninteractive \
 		apt-get -q install -y --no-install-recommends $missing; } >/dev/null 2>&1 || :
 fi
-original=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+library() { # SONAME: the system's, or nothing
+	ldconfig -p 2>/dev/null | sed -n "s/^[[:space:]]*$1 .*=> //p" | head -n 1
+}
+original=$(library libtalloc.so.2)
 if [ -z "$original" ]; then
 	echo "$0 needs the original:  apt-get install libtalloc2" >&2
 	exit 2
@@ -48,14 +54,25 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
+: >"$work/mallocs"
+for soname in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
+	name=$(echo "$soname" | sed 's/^lib//; s/[_.].*//')
+	path=$(library $soname)
+	if [ -n "$path" ]; then
+		echo "$name $path" >>"$work/mallocs"
+	else
+		echo "without $name: no $soname here"
+	fi
+done
 "${CC:-cc}" -std=gnu11 -O2 -fno-builtin -Wno-deprecated-declarations -I"$stage/include" \
 	-o "$work/bench" bench.c "$stage/lib/libtalloc.so.2" -lpthread -ldl
-unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE
+unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE LD_PRELOAD
 
 # ---- runs --------------------------------------------------------------------
 
 all=
 LD_LIBRARY_PATH=$stage/lib "$work/bench" list >"$work/list"
+LD_LIBRARY_PATH=$stage/lib "$work/bench" timed >"$work/timed"
 for workload in "$@"; do
 	grep -qx "$workload" "$work/list" || {
 		echo "$0: no workload $workload; there are:" $(grep -v '^malloc_' "$work/list") >&2
@@ -68,18 +85,27 @@ if [ $# -eq 0 ]; then
 	set -- $(grep -v '^malloc_' "$work/list")
 fi
 
-run() { # PAIR SIDE LIBRARY WORKLOAD...
-	pair=$1
-	side=$2
-	library=$3
+run() { # SIDE LIBRARY MALLOC WORKLOAD...
+	side=$1
+	library=$2
+	malloc=$3
 	shift 3
-	LD_LIBRARY_PATH=$(dirname "$library") "$work/bench" run "$@" >"$work/out" 2>"$work/err" || {
+	(
+		LD_LIBRARY_PATH=$(dirname "$library")
+		export LD_LIBRARY_PATH
+		case $1 in
+		*_kept) export TALLOC_THREAD_CACHE=16777216 ;;
+		esac
+		[ -z "$malloc" ] || export LD_PRELOAD="$malloc"
+		exec "$work/bench" run "$@"
+	) >"$work/out" 2>"$work/err" || {
 		cat "$work/err" >&2
 		exit 2
 	}
-	if ! sed -n 's/^library \(.*\) path$/\1/p' "$work/out" | grep -qx "$library"; then
-		echo "$0: not the library that was meant:" >&2
-		grep '^library' "$work/out" >&2
+	if ! grep -qFx "library $library path" "$work/out" ||
+		{ [ -n "$malloc" ] && ! grep -qFx "malloc $malloc path" "$work/out"; }; then
+		echo "$0: not the library that was meant, $library $malloc:" >&2
+		grep ' path$' "$work/out" >&2
 		exit 1
 	fi
 	sed "s/^/$pair $side /" "$work/out" >>"$work/runs"
@@ -95,12 +121,19 @@ while [ $pair -le "$pairs" ]; do
 		both="$workload $(grep -x "malloc_$workload" "$work/list" || :)"
 		# shellcheck disable=SC2086 # names are words
 		if [ $((pair % 2)) -eq 1 ]; then
-			run $pair ours "$stage/lib/libtalloc.so.2" $both
-			run $pair original "$original" $both
+			run ours "$stage/lib/libtalloc.so.2" '' $both
+			run original "$original" '' $both
 		else
-			run $pair original "$original" $both
-			run $pair ours "$stage/lib/libtalloc.so.2" $both
+			run original "$original" '' $both
+			run ours "$stage/lib/libtalloc.so.2" '' $both
 		fi
+		if [ $pair -gt 3 ] || ! grep -qx "$workload" "$work/timed"; then
+			continue
+		fi
+		while read -r name path; do
+			# shellcheck disable=SC2086 # names are words
+			run "$name" "$original" "$path" $both
+		done <"$work/mallocs"
 	done
 	pair=$((pair + 1))
 done
