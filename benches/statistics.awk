@@ -100,7 +100,7 @@ files == 1 {
 	}
 	next
 }
-$3 != "library" {
+$5 != "path" {
 	if ($1 > pairs)
 		pairs = $1
 	value[$1, $2, $3] = $4
