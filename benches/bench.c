@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TIME_FOR_ONE 0.2 /* seconds, if the least number of rounds is done */
+#define TIME_FOR_ONE 0.1 /* seconds, if the least number of rounds is done */
 #define LEAST_ROUNDS 3
 #define FILLS_MEMORY 100000 /* operations of a round, or more; more time, too */
 #define LEAST_COUNTED 1000  /* operations of a round: fewer are not counted */

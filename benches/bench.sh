@@ -3,8 +3,9 @@
 # pairs of runs, one right after the other, since the machine is not the same from
 # one minute to the next. Medians of the ratios in each pair.
 #
-# In the first three pairs also what one would take instead: the original with
-# another malloc preloaded, and that malloc alone. Ours has none of them.
+# In the first three pairs also the session, and what one would take instead: the
+# original with another malloc preloaded, and that malloc alone. Ours has none of
+# them.
 #
 # usage: bench.sh STAGE_DIR [WORKLOAD...]        (`make bench` calls it)
 #
@@ -25,6 +26,7 @@ case $pairs in
 	exit 2
 	;;
 esac
+few=3 # pairs for what takes long
 stage=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")"
@@ -75,6 +77,7 @@ LD_LIBRARY_PATH=$stage/lib "$work/bench" list >"$work/list"
 LD_LIBRARY_PATH=$stage/lib "$work/bench" timed >"$work/timed"
 for workload in "$@"; do
 	grep -qx "$workload" "$work/list" || {
+		# shellcheck disable=SC2046 # names are words
 		echo "$0: no workload $workload; there are:" $(grep -v '^malloc_' "$work/list") >&2
 		exit 2
 	}
@@ -117,6 +120,7 @@ pair=1
 while [ $pair -le "$pairs" ]; do
 	for workload in "$@"; do
 		[ ! -t 2 ] || printf '\rpair %d of %d: %-20s' $pair "$pairs" "$workload" >&2
+		[ "$workload" != session ] || [ $pair -le $few ] || continue
 		# and malloc's, if there is such a one
 		both="$workload $(grep -x "malloc_$workload" "$work/list" || :)"
 		# shellcheck disable=SC2086 # names are words
@@ -127,9 +131,7 @@ while [ $pair -le "$pairs" ]; do
 			run original "$original" '' $both
 			run ours "$stage/lib/libtalloc.so.2" '' $both
 		fi
-		if [ $pair -gt 3 ] || ! grep -qx "$workload" "$work/timed"; then
-			continue
-		fi
+		{ [ $pair -le $few ] && grep -qx "$workload" "$work/timed"; } || continue
 		while read -r name path; do
 			# shellcheck disable=SC2086 # names are words
 			run "$name" "$original" "$path" $both

@@ -126,11 +126,9 @@ function dash(x) {
 	}
 }
 END {
-	whom = "the original and malloc"
-	if (instead != "")
-		whom = whom ", these two with jemalloc, tcmalloc and mimalloc"
+	whom = "the original and malloc" (instead == "" ? "" : ", also with jemalloc, tcmalloc and mimalloc")
 	if (markdown && ahead + (not_ahead != "") > 0)
-		printf "\nBeside %s (here without): ahead in %s.\n", whom,
+		printf "\nThis library alone against %s: ahead in %s.\n", whom,
 			not_ahead == "" ? "every row" : "all rows but " not_ahead
 	if (markdown)
 		exit
@@ -141,7 +139,7 @@ END {
 		printf "   %10s %10s %10s %10s\n%s", "libc", other[1], other[2], other[3], instead
 	}
 	if (ahead + (not_ahead != "") > 0)
-		printf "\nnot ahead of all of %s: %s\n", whom, not_ahead == "" ? "none" : not_ahead
+		printf "\nnot ahead of %s: %s\n", whom, not_ahead == "" ? "none" : not_ahead
 	if (sessions > 0) {
 		printf "in one process, over 1.1 x of its figure alone: %s\n", apart == "" ? "none" : apart
 		printf "in one process, slower than the original there: %s\n", slower == "" ? "none" : slower
