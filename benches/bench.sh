@@ -34,7 +34,7 @@ cd "$(dirname "$0")"
 # ---- packages ----------------------------------------------------------------
 
 missing=
-for package in gcc libc6-dev libtalloc2 valgrind libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0; do
+for package in gcc libc6-dev libtalloc2 valgrind; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
 		missing="$missing $package"
 done
@@ -56,16 +56,29 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-: >"$work/mallocs"
-for soname in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
-	name=$(echo "$soname" | sed 's/^lib//; s/[_.].*//')
-	path=$(library $soname)
+# a release of Debian has one of the packages, or the other
+while read -r name file packages; do
+	path=$(library "$file")
+	for package in $packages; do
+		if [ -n "$path" ] || [ "$(id -u)" -ne 0 ]; then
+			break
+		fi
+		DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
+			"$package" </dev/null >/dev/null 2>&1 || continue
+		echo "installed $package"
+		path=$(library "$file")
+	done
 	if [ -n "$path" ]; then
 		echo "$name $path" >>"$work/mallocs"
 	else
-		echo "without $name: no $soname here"
+		echo "without $name: package ${packages%% *}"
 	fi
-done
+done <<'END'
+jemalloc libjemalloc.so.2 libjemalloc2
+tcmalloc libtcmalloc_minimal.so.4 libtcmalloc-minimal4 libtcmalloc-minimal4t64
+mimalloc libmimalloc.so.[23] libmimalloc2.0 libmimalloc3
+END
+: >>"$work/mallocs"
 "${CC:-cc}" -std=gnu11 -O2 -fno-builtin -Wno-deprecated-declarations -I"$stage/include" \
 	-o "$work/bench" bench.c "$stage/lib/libtalloc.so.2" -lpthread -ldl
 unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE LD_PRELOAD

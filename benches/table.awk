@@ -36,8 +36,8 @@ function targets(    t) {
 		t = t (t == "" ? "" : ",") " " $14 " of malloc"
 	if ($15 != "")
 		t = t " " ($15 ~ /^<=/ ? "" : "at least ") substr($15, 3)
-	if ($15 ~ /[+]/)
-		t = t " of the original"
+	if (sub(/[+]/, "", t))
+		t = t " above the original"
 	return t
 }
 
