@@ -3,15 +3,18 @@
  * takes for the same (their names begin with malloc_).
  *
  * usage: bench list               names
+ *        bench timed              those of them that are nanoseconds, no more
  *        bench run [NAME...]      lines "row value unit", a few seconds for all
  *        bench rows               names of the rows that can be counted
  *        bench count ROW COUNT    a row, about COUNT operations inside measured()
  *        bench nothing            what starting costs
  *
  * Each workload has a process of its own, so that none finds the heap of
- * another; one that fills the memory has a new process for each round. A row says
- * the best of many short batches, or of some rounds: the others are what the
- * machine did besides.
+ * another (but for session, which is about that); one that fills the memory has a
+ * new process for each round. A row says the best of many short batches, or of
+ * some rounds: the others are what the machine did besides.
+ *
+ * Rows that end in _kept are to be run with TALLOC_THREAD_CACHE in the environment.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -29,12 +32,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TIME_FOR_ONE 0.2 /* seconds, if the least number of rounds is done */
+#define TIME_FOR_ONE 0.1 /* seconds, if the least number of rounds is done */
 #define LEAST_ROUNDS 3
 #define FILLS_MEMORY 100000 /* operations of a round, or more; more time, too */
+#define LEAST_COUNTED 1000  /* operations of a round: fewer are not counted */
 #define TEXT_OF_48 "a text of 48 bytes: six words more and a full stop"
 
-static void *root, *inner, *text;
+static void *root, *inner, *other, *text;
 static void **nodes;
 static void *volatile sink;
 
@@ -62,12 +66,12 @@ static double wall(void)
 	return seconds(CLOCK_MONOTONIC);
 }
 
+static unsigned long chance_state = 1;
+
 static unsigned long chance(void)
 {
-	static unsigned long state = 1;
-
-	state = state * 6364136223846793005UL + 1442695040888963407UL;
-	return state >> 33;
+	chance_state = chance_state * 6364136223846793005UL + 1442695040888963407UL;
+	return chance_state >> 33;
 }
 
 /* callgrind counts what happens below this one. */
@@ -87,7 +91,8 @@ static void begin_root(long n)
 
 static void end_root(void)
 {
-	talloc_free(root);
+	if (root != NULL)
+		talloc_free(root);
 }
 
 static void churn(long n)
@@ -194,6 +199,17 @@ static void memdup(long n)
 		talloc_free(talloc_memdup(root, &n, sizeof(n)));
 }
 
+static void malloc_memdup(long n)
+{
+	void *volatile p;
+
+	while (n-- > 0) {
+		p = malloc(sizeof(n));
+		memcpy(p, &n, sizeof(n));
+		free(p);
+	}
+}
+
 static void zeroed(long n)
 {
 	while (n-- > 0)
@@ -223,13 +239,110 @@ static void reference(long n)
 	}
 }
 
-/* ---- what an event loop does for a request, as Samba's ------------------------- */
+/* A chunk two levels down, and another parent; none of them is alone. */
+static void begin_two(long n)
+{
+	begin_root(n);
+	inner = talloc_new(root);
+	other = talloc_new(root);
+	talloc_named_const(inner, 48, "stays");
+	talloc_named_const(other, 48, "stays");
+	text = talloc_named_const(inner, 48, "struct moved");
+}
+
+static void steal2(long n)
+{
+	for (; n > 0; n -= 2) {
+		talloc_steal(other, text);
+		talloc_steal(inner, text);
+	}
+}
+
+static void type_abort(long n)
+{
+	while (n-- > 0)
+		sink = _talloc_get_type_abort(text, "struct moved", "");
+}
+
+static void parent(long n)
+{
+	while (n-- > 0)
+		sink = talloc_parent(text);
+}
+
+static void is_parent(long n)
+{
+	while (n-- > 0)
+		sink = (void *)(long)talloc_is_parent(text, root);
+}
 
 static int goes(void *p)
 {
 	(void)p;
 	return 0;
 }
+
+static void destructor(long n)
+{
+	while (n-- > 0) {
+		_talloc_set_destructor(text, (int (*)(void *))goes);
+		_talloc_set_destructor(text, NULL);
+	}
+}
+
+static void begin_top(long n)
+{
+	(void)n;
+	root = NULL;
+}
+
+static void begin_tracked(long n)
+{
+	begin_top(n);
+	talloc_enable_null_tracking();
+}
+
+static void end_tracked(void)
+{
+	talloc_disable_null_tracking();
+}
+
+static void top(long n)
+{
+	while (n-- > 0)
+		talloc_free(talloc_new(NULL));
+}
+
+/*
+ * What a file server reads into: three requests are under way. malloc gives the
+ * pages of three back, but keeps those of one.
+ */
+static void buffer(size_t size, long n)
+{
+	void *p[3];
+	int i;
+
+	for (; n > 0; n -= 3) {
+		for (i = 0; i < 3; i++) {
+			p[i] = talloc_size(root, size);
+			memset(p[i], i, size);
+		}
+		for (i = 0; i < 3; i++)
+			talloc_free(p[i]);
+	}
+}
+
+static void buffer1m(long n)
+{
+	buffer(1 << 20, n);
+}
+
+static void buffer4m(long n)
+{
+	buffer(4 << 20, n);
+}
+
+/* ---- what an event loop does for a request, as Samba's ------------------------- */
 
 static void on_end(void *p)
 {
@@ -342,6 +455,7 @@ static void begin_irregular(long n)
 	nodes = malloc((size_t)n * sizeof(*nodes));
 	memset(nodes, 0, (size_t)n * sizeof(*nodes));
 	nodes[0] = root = talloc_new(NULL);
+	chance_state = 1; /* the same tree each time */
 }
 
 static void end_irregular(void)
@@ -406,12 +520,24 @@ static const struct workload {
 	{ "array", 200000, begin_root, { { "array", array } }, end_root },
 	{ "formatted", 20000, begin_root, { { "formatted", formatted } }, end_root },
 	{ "memdup", 20000, begin_root, { { "memdup", memdup } }, end_root },
+	{ "malloc_memdup", 20000, begin_root, { { "malloc_memdup", malloc_memdup } }, end_root },
 	{ "zeroed", 20000, begin_root, { { "zeroed", zeroed } }, end_root },
 	{ "malloc_zeroed", 20000, begin_root, { { "malloc_zeroed", malloc_zeroed } }, end_root },
 	{ "reference", 20000, begin_reference, { { "reference", reference } }, end_root },
 	{ "request", 2000, begin_root, { { "request", request } }, end_root },
 	{ "cache", 20000, begin_cache, { { "cache", cache } }, end_root },
 	{ "malloc_cache", 20000, begin_root, { { "malloc_cache", malloc_cache } }, end_root },
+	{ "steal2", 20000, begin_two, { { "steal2", steal2 } }, end_root },
+	{ "type_abort", 20000, begin_two, { { "type_abort", type_abort } }, end_root },
+	{ "parent", 20000, begin_two, { { "parent", parent } }, end_root },
+	{ "is_parent", 20000, begin_two, { { "is_parent", is_parent } }, end_root },
+	{ "destructor", 20000, begin_two, { { "destructor", destructor } }, end_root },
+	{ "top", 20000, begin_top, { { "top", top } }, end_root },
+	{ "top_tracked", 20000, begin_tracked, { { "top_tracked", top } }, end_tracked },
+	{ "buffer1m", 60, begin_root, { { "buffer1m", buffer1m } }, end_root },
+	{ "buffer1m_kept", 60, begin_root, { { "buffer1m_kept", buffer1m } }, end_root },
+	{ "buffer4m", 15, begin_root, { { "buffer4m", buffer4m } }, end_root },
+	{ "buffer4m_kept", 15, begin_root, { { "buffer4m_kept", buffer4m } }, end_root },
 };
 #define WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 #define PHASES 4
@@ -455,35 +581,58 @@ static int in_new_process(void)
 	return 0;
 }
 
-static void time_workload(const struct workload *w)
+/* Rounds here, or each of them in a process of its own. */
+static void time_rounds(const struct workload *w, int apart, int least, double time)
 {
 	double since = wall();
-	int p, round, fills = w->n >= FILLS_MEMORY;
+	int round;
 
-	for (round = 0; round < LEAST_ROUNDS || wall() - since < (fills ? 3 : 1) * TIME_FOR_ONE; round++) {
-		if (!fills) {
+	for (round = 0; round < least || wall() - since < time; round++) {
+		if (!apart) {
 			time_round(w);
 		} else if (in_new_process()) {
 			time_round(w);
 			_exit(0);
 		}
 	}
+}
+
+static int fills(const struct workload *w)
+{
+	return w->n >= FILLS_MEMORY;
+}
+
+static void time_workload(const struct workload *w)
+{
+	int p;
+
+	time_rounds(w, fills(w), LEAST_ROUNDS, (fills(w) ? 3 : 1) * TIME_FOR_ONE);
 	for (p = 0; p < PHASES && w->phases[p].name != NULL; p++)
 		row(w->phases[p].name, best[p] / (double)w->n * 1e9, "ns");
 }
 
 /* ---- memory of many children --------------------------------------------- */
 
+/* statm, where there is nothing better, may be wrong by some pages for each thread. */
 static double resident(void)
 {
-	long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
+	char line[256];
+	long n = 0;
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
 
-	if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1)
-		pages = 0;
+	while (f != NULL && n == 0 && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "Rss: %ld kB", &n) != 1)
+			n = 0;
 	if (f != NULL)
 		fclose(f);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+	if (n > 0)
+		return (double)n * 1024;
+	f = fopen("/proc/self/statm", "r");
+	if (f == NULL || fscanf(f, "%*d %ld", &n) != 1)
+		n = 0;
+	if (f != NULL)
+		fclose(f);
+	return (double)n * (double)sysconf(_SC_PAGESIZE);
 }
 
 static double in_use(void)
@@ -531,6 +680,167 @@ static void memory(void)
 	irregular_build(20000);
 	end_irregular();
 	row("held", (in_use() - held) / 1024, "KiB");
+}
+
+/*
+ * What is left of the pages after a tree, and many chunks freed in any order, when
+ * malloc gives back all it can.
+ */
+static void trim(void)
+{
+	const long n = 200000;
+	double bytes;
+	long i, with;
+	void *p;
+
+	begin_root(n);
+	free_root(n);
+	fill_malloc();
+	bytes = resident();
+	begin_irregular(n);
+	irregular_build(n);
+	free_root(n);
+	for (i = 0; i < n; i++)
+		nodes[i] = talloc_size(NULL, chance() % 400);
+	for (i = n - 1; i >= 0; i--) {
+		with = (long)(chance() % (unsigned long)(i + 1));
+		p = nodes[with];
+		nodes[with] = nodes[i];
+		talloc_free(p);
+	}
+	free(nodes);
+	malloc_trim(0);
+	row("trim", (resident() - bytes) / 1024, "KiB");
+}
+
+/* ---- a size that comes late ------------------------------------------------ */
+
+/* In a new process: as the first size of all, or after many of another. */
+static double of_400(int late)
+{
+	const long n = 200000, batch = 20000;
+	double took;
+	long i, round;
+
+	*best = 0;
+	if (!in_new_process())
+		return *best / (double)batch;
+	begin_root(n);
+	if (late) {
+		nodes = malloc((size_t)n * sizeof(*nodes));
+		for (i = 0; i < n; i++)
+			nodes[i] = talloc_size(root, 200);
+		for (i = 0; i < n; i++)
+			talloc_free(nodes[i]);
+	}
+	for (round = 0; round < 40; round++) {
+		took = used();
+		for (i = 0; i < batch; i++)
+			talloc_free(talloc_size(root, 400));
+		took = used() - took;
+		if (round == 0 || took < *best)
+			*best = took;
+	}
+	_exit(0);
+}
+
+static void late(void)
+{
+	double fresh = 1, after = 1, took;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		took = of_400(0);
+		if (took < fresh)
+			fresh = took;
+		took = of_400(1);
+		if (took < after)
+			after = took;
+	}
+	row("late_fresh", fresh * 1e9, "ns");
+	row("late_after", after * 1e9, "ns");
+	row("late", after / fresh, "x");
+}
+
+/* ---- all of them in one process ----------------------------------------------- */
+
+#define TURNS 3
+#define TIME_OF_A_TURN 0.02
+
+/* Shared with the processes that come of this one. */
+static void *shared_room(size_t size)
+{
+	void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (room == MAP_FAILED) {
+		perror("bench");
+		exit(1);
+	}
+	return room;
+}
+
+static int is_possible(size_t i);
+
+/* malloc's own are no part of it, nor those that want another environment. */
+static int is_in_session(size_t i)
+{
+	const char *name = workloads[i].name, *end = strrchr(name, '_');
+
+	return is_possible(i) && strncmp(name, "malloc_", 7) != 0 && (end == NULL || strcmp(end, "_kept") != 0);
+}
+
+/*
+ * One process does each workload after the other. While it waits before each turn,
+ * the same is timed in a process that has done nothing yet.
+ */
+static void session(void)
+{
+	double (*alone)[PHASES] = shared_room(WORKLOADS * sizeof(*alone));
+	double (*there)[PHASES] = shared_room(WORKLOADS * sizeof(*there));
+	int go[2], done[2], p, turn;
+	char byte = 0, name[48];
+	size_t i;
+	pid_t child;
+
+	if (pipe(go) != 0 || pipe(done) != 0 || (child = fork()) < 0) {
+		perror("bench");
+		exit(1);
+	}
+	close(go[child == 0 ? 1 : 0]);
+	close(done[child == 0 ? 0 : 1]);
+	for (i = 0; i < WORKLOADS; i++) {
+		const struct workload *w = &workloads[i];
+
+		for (turn = 0; is_in_session(i) && turn < TURNS; turn++) {
+			if (child == 0) {
+				if (read(go[0], &byte, 1) != 1)
+					_exit(1);
+				best = there[i];
+				time_rounds(w, 0, 1, fills(w) ? 0 : TIME_OF_A_TURN);
+				if (write(done[1], &byte, 1) != 1)
+					_exit(1);
+				continue;
+			}
+			if (in_new_process()) {
+				best = alone[i];
+				time_rounds(w, 0, 1, fills(w) ? 0 : TIME_OF_A_TURN);
+				_exit(0);
+			}
+			if (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1)
+				exit(1);
+		}
+	}
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	for (i = 0; i < WORKLOADS; i++) {
+		for (p = 0; is_in_session(i) && p < PHASES && workloads[i].phases[p].name != NULL; p++) {
+			snprintf(name, sizeof(name), "session_%s", workloads[i].phases[p].name);
+			row(name, there[i][p] / (double)workloads[i].n * 1e9, "ns");
+			snprintf(name, sizeof(name), "alone_%s", workloads[i].phases[p].name);
+			row(name, alone[i][p] / (double)workloads[i].n * 1e9, "ns");
+		}
+	}
 }
 
 /* ---- a cache of a million objects ---------------------------------------- */
@@ -657,6 +967,72 @@ static void threads(void)
 	pthread_join(one, NULL);
 	row("threads", 2 * best_of_threads(1, 0, 100) / best_of_threads(2, 0, 100), "x");
 	row("malloc_threads", 2 * best_of_threads(1, 1, 100) / best_of_threads(2, 1, 100), "x");
+}
+
+/* ---- many threads ------------------------------------------------------------- */
+
+#define THREADS 64
+
+static pthread_barrier_t all_there, all_seen;
+
+static void ten_chunks(void)
+{
+	void *top = talloc_new(NULL);
+	size_t i;
+
+	for (i = 1; i < 10; i++)
+		talloc_size(top, i * 40);
+	talloc_free(top);
+}
+
+static void *small_thread(void *with_chunks)
+{
+	if (with_chunks != NULL)
+		ten_chunks();
+	pthread_barrier_wait(&all_there);
+	pthread_barrier_wait(&all_seen);
+	return NULL;
+}
+
+/* In a new process: bytes of memory while the threads idle, and when they are gone. */
+static void memory_of_threads(int with_chunks, double *idle, double *gone)
+{
+	pthread_t thread[THREADS];
+	double held;
+	int i;
+
+	if (!in_new_process()) {
+		*idle = best[0];
+		*gone = best[1];
+		return;
+	}
+	fill_malloc();
+	ten_chunks();
+	(void)resident(); /* asking takes something, too */
+	held = resident();
+	pthread_barrier_init(&all_there, NULL, THREADS + 1);
+	pthread_barrier_init(&all_seen, NULL, THREADS + 1);
+	for (i = 0; i < THREADS; i++)
+		if (pthread_create(&thread[i], NULL, small_thread, with_chunks ? &all_there : NULL) != 0)
+			_exit(1);
+	pthread_barrier_wait(&all_there);
+	best[0] = resident() - held;
+	pthread_barrier_wait(&all_seen);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	best[1] = resident() - held;
+	_exit(0);
+}
+
+/* Above what threads take that do nothing. */
+static void threads64(void)
+{
+	double idle, gone, idle_nothing, gone_nothing;
+
+	memory_of_threads(0, &idle_nothing, &gone_nothing);
+	memory_of_threads(1, &idle, &gone);
+	row("threads64", (idle - idle_nothing) / THREADS / 1024, "KiB");
+	row("threads64_ended", (gone - gone_nothing) / THREADS / 1024, "KiB");
 }
 
 /* ---- siblings -------------------------------------------------------------- */
@@ -869,8 +1245,12 @@ static const struct {
 	void (*run)(void);
 } others[] = {
 	{ "memory", memory },
+	{ "trim", trim },
+	{ "late", late },
+	{ "session", session },
 	{ "cache_full", cache_full },
 	{ "threads", threads },
+	{ "threads64", threads64 },
 	{ "siblings", siblings },
 	{ "report_wide", report_wide },
 	{ "report_chain_short", report_chain_short },
@@ -951,13 +1331,11 @@ static int run(int argc, char **argv)
 			return 2;
 		}
 	}
-	best = mmap(NULL, PHASES * sizeof(*best), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (best == MAP_FAILED) {
-		perror("bench");
-		return 1;
-	}
+	best = shared_room(PHASES * sizeof(*best));
 	if (dladdr(dlsym(RTLD_DEFAULT, "_talloc_free"), &info) != 0)
 		printf("library %s path\n", info.dli_fname);
+	if (dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) != 0)
+		printf("malloc %s path\n", info.dli_fname);
 	for (i = 0; i < WORKLOADS + OTHERS; i++)
 		if (is_wanted(i < WORKLOADS ? workloads[i].name : others[i - WORKLOADS].name, argc, argv))
 			in_a_process(i);
@@ -1012,12 +1390,18 @@ int main(int argc, char **argv)
 			puts(i < WORKLOADS ? workloads[i].name : others[i - WORKLOADS].name);
 		return 0;
 	}
+	if (argc == 2 && strcmp(what, "timed") == 0) {
+		for (i = 0; i < WORKLOADS; i++)
+			puts(workloads[i].name);
+		return 0;
+	}
 	if (argc == 2 && strcmp(what, "rows") == 0) {
 		for (i = 0; i < WORKLOADS; i++)
 			for (p = 0; p < PHASES && workloads[i].phases[p].name != NULL; p++)
-				puts(workloads[i].phases[p].name);
+				if (workloads[i].n >= LEAST_COUNTED)
+					puts(workloads[i].phases[p].name);
 		return 0;
 	}
-	fprintf(stderr, "usage: bench list | rows | run [NAME...] | count ROW COUNT\n");
+	fprintf(stderr, "usage: bench list | timed | rows | run [NAME...] | count ROW COUNT\n");
 	return 2;
 }

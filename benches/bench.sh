@@ -3,6 +3,10 @@
 # pairs of runs, one right after the other, since the machine is not the same from
 # one minute to the next. Medians of the ratios in each pair.
 #
+# In the first three pairs also the session, and what one would take instead: the
+# original with another malloc preloaded, and that malloc alone. Ours has none of
+# them.
+#
 # usage: bench.sh STAGE_DIR [WORKLOAD...]        (`make bench` calls it)
 #
 # BENCH_PAIRS=n changes the number of pairs, 7. Only a run of all workloads writes
@@ -22,6 +26,7 @@ case $pairs in
 	exit 2
 	;;
 esac
+few=3 # pairs for what takes long
 stage=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")"
@@ -39,7 +44,10 @@ if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ]; then
 	{ apt-get -q update && DEBIAN_FRONTEND=noninteractive \
 		apt-get -q install -y --no-install-recommends $missing; } >/dev/null 2>&1 || :
 fi
-original=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+library() { # SONAME: the system's, or nothing
+	ldconfig -p 2>/dev/null | sed -n "s/^[[:space:]]*$1 .*=> //p" | head -n 1
+}
+original=$(library libtalloc.so.2)
 if [ -z "$original" ]; then
 	echo "$0 needs the original:  apt-get install libtalloc2" >&2
 	exit 2
@@ -48,16 +56,41 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
+# a release of Debian has one of the packages, or the other
+while read -r name file packages; do
+	path=$(library "$file")
+	for package in $packages; do
+		if [ -n "$path" ] || [ "$(id -u)" -ne 0 ]; then
+			break
+		fi
+		DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
+			"$package" </dev/null >/dev/null 2>&1 || continue
+		echo "installed $package"
+		path=$(library "$file")
+	done
+	if [ -n "$path" ]; then
+		echo "$name $path" >>"$work/mallocs"
+	else
+		echo "without $name: package ${packages%% *}"
+	fi
+done <<'END'
+jemalloc libjemalloc.so.2 libjemalloc2
+tcmalloc libtcmalloc_minimal.so.4 libtcmalloc-minimal4 libtcmalloc-minimal4t64
+mimalloc libmimalloc.so.[23] libmimalloc2.0 libmimalloc3
+END
+: >>"$work/mallocs"
 "${CC:-cc}" -std=gnu11 -O2 -fno-builtin -Wno-deprecated-declarations -I"$stage/include" \
 	-o "$work/bench" bench.c "$stage/lib/libtalloc.so.2" -lpthread -ldl
-unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE
+unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE LD_PRELOAD
 
 # ---- runs --------------------------------------------------------------------
 
 all=
 LD_LIBRARY_PATH=$stage/lib "$work/bench" list >"$work/list"
+LD_LIBRARY_PATH=$stage/lib "$work/bench" timed >"$work/timed"
 for workload in "$@"; do
 	grep -qx "$workload" "$work/list" || {
+		# shellcheck disable=SC2046 # names are words
 		echo "$0: no workload $workload; there are:" $(grep -v '^malloc_' "$work/list") >&2
 		exit 2
 	}
@@ -68,18 +101,27 @@ if [ $# -eq 0 ]; then
 	set -- $(grep -v '^malloc_' "$work/list")
 fi
 
-run() { # PAIR SIDE LIBRARY WORKLOAD...
-	pair=$1
-	side=$2
-	library=$3
+run() { # SIDE LIBRARY MALLOC WORKLOAD...
+	side=$1
+	library=$2
+	malloc=$3
 	shift 3
-	LD_LIBRARY_PATH=$(dirname "$library") "$work/bench" run "$@" >"$work/out" 2>"$work/err" || {
+	(
+		LD_LIBRARY_PATH=$(dirname "$library")
+		export LD_LIBRARY_PATH
+		case $1 in
+		*_kept) export TALLOC_THREAD_CACHE=16777216 ;;
+		esac
+		[ -z "$malloc" ] || export LD_PRELOAD="$malloc"
+		exec "$work/bench" run "$@"
+	) >"$work/out" 2>"$work/err" || {
 		cat "$work/err" >&2
 		exit 2
 	}
-	if ! sed -n 's/^library \(.*\) path$/\1/p' "$work/out" | grep -qx "$library"; then
-		echo "$0: not the library that was meant:" >&2
-		grep '^library' "$work/out" >&2
+	if ! grep -qFx "library $library path" "$work/out" ||
+		{ [ -n "$malloc" ] && ! grep -qFx "malloc $malloc path" "$work/out"; }; then
+		echo "$0: not the library that was meant, $library $malloc:" >&2
+		grep ' path$' "$work/out" >&2
 		exit 1
 	fi
 	sed "s/^/$pair $side /" "$work/out" >>"$work/runs"
@@ -91,16 +133,22 @@ pair=1
 while [ $pair -le "$pairs" ]; do
 	for workload in "$@"; do
 		[ ! -t 2 ] || printf '\rpair %d of %d: %-20s' $pair "$pairs" "$workload" >&2
+		[ "$workload" != session ] || [ $pair -le $few ] || continue
 		# and malloc's, if there is such a one
 		both="$workload $(grep -x "malloc_$workload" "$work/list" || :)"
 		# shellcheck disable=SC2086 # names are words
 		if [ $((pair % 2)) -eq 1 ]; then
-			run $pair ours "$stage/lib/libtalloc.so.2" $both
-			run $pair original "$original" $both
+			run ours "$stage/lib/libtalloc.so.2" '' $both
+			run original "$original" '' $both
 		else
-			run $pair original "$original" $both
-			run $pair ours "$stage/lib/libtalloc.so.2" $both
+			run original "$original" '' $both
+			run ours "$stage/lib/libtalloc.so.2" '' $both
 		fi
+		{ [ $pair -le $few ] && grep -qx "$workload" "$work/timed"; } || continue
+		while read -r name path; do
+			# shellcheck disable=SC2086 # names are words
+			run "$name" "$original" "$path" $both
+		done <"$work/mallocs"
 	done
 	pair=$((pair + 1))
 done

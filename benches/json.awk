@@ -12,6 +12,7 @@ function value(x) {
 
 BEGIN {
 	FS = "\t"
+	split("jemalloc tcmalloc mimalloc", other, " ")
 	print "{"
 	printf "  \"date\": %s,\n  \"cpu\": %s,\n  \"cores\": %d,\n", text(date), text(cpu), cores
 	printf "  \"ours\": %s,\n  \"original\": %s,\n  \"libc\": %s,\n", text(ours), text(original), text(libc)
@@ -24,6 +25,11 @@ BEGIN {
 		value($7), value($8), value($9), value($13)
 	printf "     \"to_malloc\": {\"median\": %s, \"quartiles\": [%s, %s], \"target\": %s},\n",
 		value($10), value($11), value($12), value($14)
+	for (k = 0; k < 3; k++)
+		if ($(17 + 4 * k) $(19 + 4 * k) != "--")
+			printf "     \"%s\": {\"original\": %s, \"to_original\": %s, \"malloc\": %s, \"to_malloc\": %s},\n",
+				other[k + 1], value($(17 + 4 * k)), value($(18 + 4 * k)),
+				value($(19 + 4 * k)), value($(20 + 4 * k))
 	printf "     \"target\": %s, \"met\": %s}", $15 == "" ? "null" : text($15),
 		$16 == "-" ? "null" : ($16 == "met" ? "true" : "false")
 }
