@@ -7,7 +7,9 @@
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
 #                      make soak-programs MINUTES=n, make cost-programs
 # make install         DESTDIR prefix exec_prefix libdir includedir as usual
-# make uninstall, make clean, make header
+# make uninstall, make clean
+# make header          include/talloc.h again, after a change in src/abi.rs or
+#                      cbindgen.toml; make check-header tells whether it is due
 
 version = 2.5.0
 soname = libtalloc.so.2
@@ -31,7 +33,7 @@ rust_lib = target/release/libtalloc.a
 shared = $(build)/libtalloc.so.$(version)
 static = $(build)/libtalloc.a
 
-sources = Cargo.toml Cargo.lock build.rs cbindgen.toml include/talloc.h $(wildcard src/*.rs src/*.c)
+sources = Cargo.toml Cargo.lock build.rs include/talloc.h $(wildcard src/*.rs src/*.c)
 
 all: $(shared) $(static)
 
@@ -63,9 +65,19 @@ $(static): $(rust_lib) $(build)/exports
 	rm -f $@
 	ar rcsD $@ $(build)/talloc.o
 
-# The committed header is the generated one; the build says so when it is not.
+# The committed header is what cbindgen makes of src/abi.rs; only these two need it.
+make_header = CARGO_TARGET_DIR=$(build)/header $(CARGO) run -q --locked --release \
+	--manifest-path tools/header/Cargo.toml --
+
 header:
-	TALLOC_WRITE_HEADER=1 $(CARGO) build --release
+	@$(make_header) include/talloc.h
+
+check-header:
+	@mkdir -p $(build)
+	@$(make_header) $(build)/talloc.h
+	@cmp $(build)/talloc.h include/talloc.h || { \
+		echo "include/talloc.h is not what src/abi.rs and cbindgen.toml say:" \
+			"run \`make header\`" >&2; exit 1; }
 
 install: all
 	$(INSTALL) -d '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
@@ -144,5 +156,5 @@ check-upstream: stage
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check check-programs soak soak-programs \
+.PHONY: all header check-header install uninstall stage demo check check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean
