@@ -26,6 +26,7 @@ includedir = $(prefix)/include
 OBJCOPY ?= objcopy
 STRIP ?= strip
 CARGO ?= cargo
+RUSTC ?= rustc
 INSTALL ?= install
 LDCONFIG ?= ldconfig
 
@@ -40,8 +41,11 @@ static = $(build)/libtalloc.a
 
 sources = Cargo.toml Cargo.lock build.rs include/talloc.h $(wildcard src/*.rs src/*.c)
 
-# What debug information calls this folder: the result is the same wherever it is made.
+# What debug information calls this folder: the result is the same wherever it is
+# made. Rust's own sources keep the name they have where they are not installed.
 named = /usr/src/talloc-$(version)
+rust_here = $$($(RUSTC) --print sysroot)/lib/rustlib/src/rust
+rust_named = /rustc/$$($(RUSTC) -vV | sed -n 's/^commit-hash: //p')
 
 all: $(shared) $(static)
 
@@ -50,7 +54,9 @@ $(rust): $(sources)
 	@mkdir -p $(build)
 	$(Q)TALLOC_SOURCE_NAME='$(named)' $(CARGO) rustc --release --locked --lib \
 		--message-format=json-render-diagnostics \
-		-- --remap-path-prefix='$(CURDIR)=$(named)' >$(build)/cargo.json
+		-- --remap-path-prefix='$(CURDIR)=$(named)' \
+		--remap-path-prefix="$(rust_here)=$(rust_named)" \
+		>$(build)/cargo.json
 	$(Q)cp "$$(sed -n 's/.*"filenames":\["\([^"]*libtalloc\.a\)"\].*/\1/p' $(build)/cargo.json)" $@
 
 # A cdylib would leave out the C functions and the version nodes.
@@ -185,6 +191,8 @@ check-upstream: stage
 
 clean:
 	rm -rf $(build) target
+
+.DELETE_ON_ERROR:
 
 .PHONY: all header check-header install install-strip uninstall stage demo check check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean
