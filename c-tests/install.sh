@@ -83,6 +83,7 @@ cat >"$work/bin/ldconfig" <<-END
 	*) echo run >>'$work/ran' ;;
 	esac
 END
+# shellcheck disable=SC2016 # for the stand-in
 printf '#!/bin/sh\necho "$USER_ID"\n' >"$work/bin/id"
 chmod +x "$work/bin/ldconfig" "$work/bin/id"
 loader() { # TIMES USER_ID NAME MAKE_ARGUMENTS...
@@ -165,9 +166,9 @@ build() { # FOLDER LOG [VARIABLE=VALUE...]
 	shift 2
 	(cd "$at" && env "$@" timeout 400 make) >"$work/$log" 2>&1
 }
-# For what was made by a compiler and an archiver that say that they were run.
+# A compiler and an archiver that write down what they were asked for.
 wrapper() { # NAME COMMAND
-	printf '#!/bin/sh\necho run >>"%s"\nexec %s "$@"\n' "$work/ran-$1" "$2" >"$work/bin/$1"
+	printf '#!/bin/sh\necho "$*" >>"%s"\nexec %s "$@"\n' "$work/ran-$1" "$2" >"$work/bin/$1"
 	chmod +x "$work/bin/$1"
 }
 wrapper wrapped-cc "$cc"
@@ -188,9 +189,9 @@ status=$?
 check $status "make in another folder"
 [ -d "$work/cargo/release" ] && [ ! -e "$two/target" ]
 check $? "CARGO_TARGET_DIR is where cargo works, and the only place"
-[ -s "$work/ran-wrapped-cc" ]
-check $? "CC is what compiles"
-[ -s "$work/ran-wrapped-ar" ]
+grep -q -e '-c .*format\.c' "$work/ran-wrapped-cc" && grep -q -e '-shared' "$work/ran-wrapped-cc"
+check $? "CC is what compiles and links"
+grep -q 'build/libtalloc\.a' "$work/ran-wrapped-ar"
 check $? "AR is what archives"
 for file in libtalloc.so.2.5.0 libtalloc.a; do
 	cmp "$one/build/$file" "$two/build/$file"
