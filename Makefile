@@ -138,8 +138,8 @@ uninstall:
 
 # What the demo and the tests run on.
 $(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
-	rm -rf '$(stage)'
-	$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
+	$(Q)rm -rf '$(stage)'
+	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
 		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= >/dev/null
 	@touch $@
 
