@@ -6,8 +6,13 @@
 # make ops             instructions; make ops-update commits to the present ones
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
 #                      make soak-programs MINUTES=n, make cost-programs
-# make install         DESTDIR prefix exec_prefix libdir includedir as usual
-# make uninstall, make clean, make header
+# make install         DESTDIR prefix exec_prefix libdir includedir as usual, with
+#                      debug information; make install-strip leaves that out
+# make uninstall, make clean
+# make header          include/talloc.h again, after a change in src/abi.rs or
+#                      cbindgen.toml; make check-header tells whether it is due
+# V=1 shows commands. CC CFLAGS LDFLAGS AR CARGO_TARGET_DIR CARGO_BUILD_TARGET do what
+# they usually do, from the environment too.
 
 version = 2.5.0
 soname = libtalloc.so.2
@@ -16,34 +21,49 @@ prefix = /usr/local
 exec_prefix = $(prefix)
 libdir = $(exec_prefix)/lib
 includedir = $(prefix)/include
-DESTDIR =
 
-CC = cc
-LD = ld
-OBJCOPY = objcopy
-STRIP = strip
-CARGO = cargo
-INSTALL = install
+# CC and AR are make's, unless the environment says otherwise.
+OBJCOPY ?= objcopy
+STRIP ?= strip
+CARGO ?= cargo
+RUSTC ?= rustc
+INSTALL ?= install
+LDCONFIG ?= ldconfig
+
+V =
+Q = $(if $(filter 1,$(V)),,@)
 
 build = build
 stage = $(CURDIR)/$(build)/stage
-rust_lib = target/release/libtalloc.a
+rust = $(build)/rust.a
 shared = $(build)/libtalloc.so.$(version)
 static = $(build)/libtalloc.a
 
-sources = Cargo.toml Cargo.lock build.rs cbindgen.toml include/talloc.h $(wildcard src/*.rs src/*.c)
+sources = Cargo.toml Cargo.lock build.rs include/talloc.h $(wildcard src/*.rs src/*.c)
+
+# What debug information calls this folder: the result is the same wherever it is
+# made. Rust's own sources keep the name they have where they are not installed.
+named = /usr/src/talloc-$(version)
+rust_here = $$($(RUSTC) --print sysroot)/lib/rustlib/src/rust
+rust_named = /rustc/$$($(RUSTC) -vV | sed -n 's/^commit-hash: //p')
 
 all: $(shared) $(static)
 
-$(rust_lib): $(sources)
-	$(CARGO) build --release --locked
-	@touch $@
+# A copy of what cargo made: it says where that is.
+$(rust): $(sources)
+	@mkdir -p $(build)
+	$(Q)TALLOC_SOURCE_NAME='$(named)' $(CARGO) rustc --release --locked --lib \
+		--message-format=json-render-diagnostics \
+		-- --remap-path-prefix='$(CURDIR)=$(named)' \
+		--remap-path-prefix="$(rust_here)=$(rust_named)" \
+		>$(build)/cargo.json
+	$(Q)cp "$$(sed -n 's/.*"filenames":\["\([^"]*libtalloc\.a\)"\].*/\1/p' $(build)/cargo.json)" $@
 
 # A cdylib would leave out the C functions and the version nodes.
-$(shared): $(rust_lib) talloc.map
-	@mkdir -p $(build)
-	$(CC) -shared -o $@ \
-		-Wl,--whole-archive $(rust_lib) -Wl,--no-whole-archive \
+$(shared): $(rust) talloc.map
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ \
+		-Wl,--whole-archive $(rust) -Wl,--no-whole-archive \
 		-Wl,--version-script=talloc.map -Wl,--no-undefined-version \
 		-Wl,--gc-sections -Wl,-soname,$(soname) -Wl,-O1 -Wl,--as-needed \
 		-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,-z,defs \
@@ -52,46 +72,74 @@ $(shared): $(rust_lib) talloc.map
 # One object in which every symbol but those of talloc.h is local.
 $(build)/exports: talloc.map
 	@mkdir -p $(build)
-	sed -n 's/^\t\(_*talloc[a-z_]*\);$$/\1/p' talloc.map > $@
+	$(Q)sed -n 's/^\t\(_*talloc[a-z_]*\);$$/\1/p' talloc.map >$@
 
-$(static): $(rust_lib) $(build)/exports
-	$(LD) -r -o $(build)/talloc.o --gc-sections --whole-archive $(rust_lib) \
-		--no-whole-archive $$(sed 's/^/-u /' $(build)/exports)
-	$(OBJCOPY) --keep-global-symbols=$(build)/exports \
+$(static): $(rust) $(build)/exports
+	@echo "  ARCHIVE $@"
+	$(Q)$(CC) $(CFLAGS) -r -nostdlib -o $(build)/talloc.o -Wl,--gc-sections \
+		-Wl,--whole-archive $(rust) -Wl,--no-whole-archive \
+		$$(sed 's/^/-Wl,-u,/' $(build)/exports)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(build)/exports \
 		--remove-section=.llvmbc --remove-section=.llvmcmd \
 		--strip-symbol=rust_eh_personality $(build)/talloc.o
-	rm -f $@
-	ar rcsD $@ $(build)/talloc.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $(build)/talloc.o
 
-# The committed header is the generated one; the build says so when it is not.
+# The committed header is what cbindgen makes of src/abi.rs; only these two need it.
+make_header = CARGO_TARGET_DIR=$(build)/header $(CARGO) run -q --locked --release \
+	--manifest-path tools/header/Cargo.toml --
+
 header:
-	TALLOC_WRITE_HEADER=1 $(CARGO) build --release
+	@$(make_header) include/talloc.h
+
+check-header:
+	@mkdir -p $(build)
+	@$(make_header) $(build)/talloc.h
+	@cmp $(build)/talloc.h include/talloc.h || { \
+		echo "include/talloc.h is not what src/abi.rs and cbindgen.toml say:" \
+			"run \`make header\`" >&2; exit 1; }
+
+# Root's installation into a folder that the loader knows is for every program: at
+# once, not with the next ldconfig that somebody runs. DESTDIR and folders of one's own
+# are none of the loader's business.
+loader = @[ -n '$(DESTDIR)' ] || [ "$$(id -u)" -ne 0 ] || { \
+	PATH="$$PATH:/usr/sbin:/sbin"; \
+	$(LDCONFIG) -vNX 2>/dev/null | sed -n 's|^\(/[^:]*\):.*|\1|p' | \
+		while read -r folder; do [ ! "$$folder" -ef '$(libdir)' ] || echo it; done | \
+		grep -q it || exit 0; \
+	echo "  LDCONFIG"; \
+	$(LDCONFIG); }
 
 install: all
-	$(INSTALL) -d '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
-	$(INSTALL) -m 755 $(shared) '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
-	$(STRIP) --strip-unneeded '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
-	ln -sf libtalloc.so.$(version) '$(DESTDIR)$(libdir)/$(soname)'
-	ln -sf $(soname) '$(DESTDIR)$(libdir)/libtalloc.so'
-	$(INSTALL) -m 644 $(static) '$(DESTDIR)$(libdir)/libtalloc.a'
-	$(STRIP) --strip-debug '$(DESTDIR)$(libdir)/libtalloc.a'
-	$(INSTALL) -m 644 include/talloc.h '$(DESTDIR)$(includedir)/talloc.h'
-	sed -e 's|@version@|$(version)|' \
+	@echo "  INSTALL $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)"
+	$(Q)$(INSTALL) -d '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
+	$(Q)$(INSTALL) -m 755 $(shared) '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
+	$(Q)ln -sf libtalloc.so.$(version) '$(DESTDIR)$(libdir)/$(soname)'
+	$(Q)ln -sf $(soname) '$(DESTDIR)$(libdir)/libtalloc.so'
+	$(Q)$(INSTALL) -m 644 $(static) '$(DESTDIR)$(libdir)/libtalloc.a'
+	$(Q)$(INSTALL) -m 644 include/talloc.h '$(DESTDIR)$(includedir)/talloc.h'
+	$(Q)sed -e 's|@version@|$(version)|' \
 	    -e 's|@prefix@|$(prefix)|' \
 	    -e 's|@exec_prefix@|$(exec_prefix:$(prefix)%=$${prefix}%)|' \
 	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
 	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
-	    talloc.pc.in > '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+	$(loader)
+
+install-strip: install
+	$(Q)$(STRIP) --strip-unneeded '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
+	$(Q)$(STRIP) --strip-debug '$(DESTDIR)$(libdir)/libtalloc.a'
 
 uninstall:
-	rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
+	$(Q)rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
 	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
 	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h'
+	$(loader)
 
 # What the demo and the tests run on.
 $(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
-	rm -rf '$(stage)'
-	$(MAKE) --no-print-directory install prefix='$(stage)' exec_prefix='$(stage)' \
+	$(Q)rm -rf '$(stage)'
+	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
 		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= >/dev/null
 	@touch $@
 
@@ -144,5 +192,7 @@ check-upstream: stage
 clean:
 	rm -rf $(build) target
 
-.PHONY: all header install uninstall stage demo check check-programs soak soak-programs \
+.DELETE_ON_ERROR:
+
+.PHONY: all header check-header install install-strip uninstall stage demo check check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

@@ -1,34 +1,30 @@
-//! Compiles the C files, generates the header, and refuses to build with a
-//! committed header that is not the generated one (`make header` mends that).
+//! Compiles the C files.
+//!
+//! `TALLOC_SOURCE_NAME`, where it is set, is what debug information calls this folder.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs};
-
-const COMMITTED: &str = "include/talloc.h";
+use std::env;
+use std::ffi::OsString;
 
 fn main() {
-    for input in [
-        "src/abi.rs",
-        "src/format.c",
-        "src/tools.c",
-        "cbindgen.toml",
-        COMMITTED,
-    ] {
+    for input in ["src/format.c", "src/tools.c", "include/talloc.h"] {
         println!("cargo:rerun-if-changed={input}");
     }
-    println!("cargo:rerun-if-env-changed=TALLOC_WRITE_HEADER");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let header = out.join("include/talloc.h");
-    generate(&header);
-    if env::var_os("TALLOC_WRITE_HEADER").is_some() {
-        fs::copy(&header, COMMITTED).expect("include/talloc.h can be written");
-    } else if fs::read(&header).ok() != fs::read(COMMITTED).ok() {
-        panic!("{COMMITTED} is not what src/abi.rs and cbindgen.toml say: run `make header`");
+    println!("cargo:rerun-if-env-changed=TALLOC_SOURCE_NAME");
+    let mut build = cc::Build::new();
+    if let (Some(folder), Some(name)) = (
+        env::var_os("CARGO_MANIFEST_DIR"),
+        env::var_os("TALLOC_SOURCE_NAME"),
+    ) {
+        let mut flag = OsString::from("-ffile-prefix-map=");
+        flag.push(folder);
+        flag.push("=");
+        flag.push(name);
+        build.flag(flag);
     }
-    cc::Build::new()
+    build
         .file("src/format.c")
         .file("src/tools.c")
-        .include(out.join("include"))
+        .include("include")
         .flag("-std=gnu11")
         .flag("-fvisibility=hidden")
         .flag("-ffunction-sections")
@@ -36,33 +32,4 @@ fn main() {
         .warnings(true)
         .extra_warnings(true)
         .compile("talloc_c");
-}
-
-fn generate(header: &Path) {
-    let mut text = Vec::new();
-    let config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
-    cbindgen::Builder::new()
-        .with_src("src/abi.rs")
-        .with_config(config)
-        .generate()
-        .expect("a header can be made of src/abi.rs")
-        .write(&mut text);
-    let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        // C89 has no `//` comments; cbindgen ends blocks with them.
-        let line = match line.split_once("//") {
-            Some((code, comment)) if code.starts_with("#endif") || code.trim() == "}" => {
-                format!("{} /* {} */", code.trim_end(), comment.trim())
-            }
-            _ => line.to_owned(),
-        };
-        // Where a doc comment ended with a directive to cbindgen.
-        if line == " */" && lines.last().is_some_and(|last| last == " *") {
-            lines.pop();
-        }
-        lines.push(line);
-    }
-    fs::create_dir_all(header.parent().expect("a file in a folder")).expect("OUT_DIR is writable");
-    fs::write(header, lines.join("\n") + "\n").expect("OUT_DIR is writable");
 }

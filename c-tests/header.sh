@@ -27,6 +27,7 @@ trap 'exit 1' HUP INT TERM
 # would keep quiet about what is wrong in macros.
 mkdir "$work/include" && cp "$1/talloc.h" "$work/include/" || exit 2
 
+include=$work/include
 failed=0
 warnings="-Wall -Wextra -Wpedantic -Werror"
 
@@ -54,7 +55,7 @@ compile() {
 	*) language=c ;;
 	esac
 	# shellcheck disable=SC2086 # the warnings are several words
-	"$cc" -x "$language" -std="$std" $warnings -fsyntax-only -I "$work/include" \
+	"$cc" -x "$language" -std="$std" $warnings -fsyntax-only -I "$include" \
 		-I "$here/header" "-DTALLOC_TEST_SINCE=$since" "$@" "$file" >"$work/log" 2>&1
 }
 
@@ -99,6 +100,68 @@ for cc in gcc clang g++ clang++; do
 	esac
 	name="$cc -std=$std: what a program defines before stays"
 	accepted "$cc" "$std" "$here/header/overrides.c"
+done
+
+# Programs say the usual definitions once more: before, after, twice; with
+# -Werror a definition that differs in a space would stop them. Both headers,
+# where the original's is installed; it has no _PUBLIC_ before 2.5.
+mkdir "$work/original"
+[ ! -f /usr/include/talloc.h ] || cp /usr/include/talloc.h "$work/original/"
+cat >"$work/usual.h" <<'END'
+#define PRINTF_ATTRIBUTE(a1, a2) __attribute__ ((format (__printf__, a1, a2)))
+#define _DEPRECATED_ __attribute__ ((deprecated))
+#define _PUBLIC_ __attribute__((visibility("default")))
+END
+usual='#include "usual.h"'
+same='#include <talloc.h>'
+uses='_PUBLIC_ int uses(const char *format, ...) PRINTF_ATTRIBUTE(1, 2);
+_DEPRECATED_ int of_old(void);'
+repeats() { # NAME, LINE...
+	what="the usual definitions $1"
+	shift
+	printf '%s\n' "$@" "$uses" >"$work/repeats.c"
+	for cc in gcc clang g++ clang++; do
+		installed "$cc" || continue
+		case $cc in
+		*++) std=c++11 ;;
+		*) std=c99 ;;
+		esac
+		accepted_by_both "$cc: $what" "$cc" "$std" "$work/repeats.c"
+	done
+}
+accepted_by_both() { # NAME COMPILER STANDARD FILE
+	name=$1
+	shift
+	accepted "$@" -iquote "$work"
+	[ -f "$work/original/talloc.h" ] || return 0
+	name="$name, with the original's header"
+	include=$work/original
+	accepted "$@" -iquote "$work"
+	include=$work/include
+}
+repeats "after" "$same" "$usual"
+repeats "before" "$usual" "$same"
+repeats "before and after" "$usual" "$same" "$usual"
+repeats "twice after, and the header twice" "$same" "$usual" "$usual" "$same"
+repeats "between two inclusions" "$same" "$usual" "$same"
+repeats "after names of old were asked for" "#define TALLOC_DEPRECATED 1" "$same" "$usual" \
+	"#define TALLOC_DEPRECATED 1"
+repeats "with the other macros that programs have" "$same" "$usual" \
+	"#define TALLOC_DEPRECATED 0" "#define TALLOC_MAX_DEPTH 10000"
+repeats "guarded by #ifndef, after" "$same" "#ifndef _PUBLIC_" "$usual" "#endif" \
+	"#ifndef PRINTF_ATTRIBUTE" "$usual" "#endif" "$usual"
+# And that this check would see one space too few.
+for line in '#define PRINTF_ATTRIBUTE(a1, a2) __attribute__((format(__printf__, a1, a2)))' \
+	'#define _DEPRECATED_ __attribute__((deprecated))'; do
+	printf '%s\n' "$same" "$line" "$uses" >"$work/repeats.c"
+	cc=gcc
+	installed gcc || cc=clang
+	name="$cc: seen when it differs in a space: ${line%%__attr*}"
+	if compile "$cc" c99 "$work/repeats.c"; then
+		not_ok "$name"
+	else
+		ok "$name"
+	fi
 done
 
 # ---- complete ----
@@ -207,5 +270,19 @@ for cc in gcc clang g++ clang++; do
 	name="$cc accepts the right form of each of these"
 	accepted "$cc" "$std" "$work/right.c"
 done
+
+# ---- up to date ----
+
+# That of this project is what cbindgen makes of src/abi.rs.
+if cmp -s "$1/talloc.h" "$here/../include/talloc.h"; then
+	name="include/talloc.h is what src/abi.rs and cbindgen.toml say"
+	if ! installed cargo; then
+		echo "skip - $name: cargo"
+	elif (cd "$here/.." && timeout 300 make -s check-header) >"$work/log" 2>&1; then
+		ok "$name"
+	else
+		not_ok "$name" "$work/log"
+	fi
+fi
 
 [ "$failed" -eq 0 ]

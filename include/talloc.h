@@ -37,25 +37,36 @@ typedef void TALLOC_CTX;
 #define __location__ __FILE__ ":" __TALLOC_VALUE_AS_TEXT__(__LINE__)
 #endif
 
-#ifdef __GNUC__
-#define __TALLOC_ATTRIBUTE__(x) __attribute__(x)
-#else
-#define __TALLOC_ATTRIBUTE__(x)
-#endif
+/*
+ * Programs have these three of their own.  Where a program says the very same once
+ * more, before or after, no compiler complains: so not a space may change here.
+ */
 
 /* Argument a1 is a printf format, for the arguments from a2 on. */
 #ifndef PRINTF_ATTRIBUTE
-#define PRINTF_ATTRIBUTE(a1, a2) __TALLOC_ATTRIBUTE__((format(__printf__, a1, a2)))
+#ifdef __GNUC__
+#define PRINTF_ATTRIBUTE(a1, a2) __attribute__ ((format (__printf__, a1, a2)))
+#else
+#define PRINTF_ATTRIBUTE(a1, a2)
+#endif
 #endif
 
 /* Use it, and the compiler warns. */
 #ifndef _DEPRECATED_
-#define _DEPRECATED_ __TALLOC_ATTRIBUTE__((deprecated))
+#ifdef __GNUC__
+#define _DEPRECATED_ __attribute__ ((deprecated))
+#else
+#define _DEPRECATED_
+#endif
 #endif
 
 /* Part of the library's interface. */
 #ifndef _PUBLIC_
-#define _PUBLIC_ __TALLOC_ATTRIBUTE__((visibility("default")))
+#ifdef __GNUC__
+#define _PUBLIC_ __attribute__((visibility("default")))
+#else
+#define _PUBLIC_
+#endif
 #endif
 
 /* The type of a pointer, where the compiler can tell. */
