@@ -55,6 +55,7 @@ topic() {
 	printf '%s\t%s\t%s\t%s\n' "$@" >>"$work/topics"
 }
 
+topic test lanes 60 'sh c-tests/lane-test.sh'
 for source in c-tests/common/*.c; do
 	topic test "common/$(basename "$source" .c)" 900 "sh c-tests/program.sh \"\$stage\" $source on_original"
 done

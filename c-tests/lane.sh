@@ -27,8 +27,8 @@ lock() {
 # On a terminal: what runs now, to be overwritten.
 running() {
 	[ -n "$terminal" ] || return
-	printf '\r\033[K[%d/%d] %s ... ' "$(ls "$work/results" | wc -l)" "$total" \
-		"$(ls "$work/running" | tr ' \n' '/ ' | sed 's/ $//; s/ /, /g')"
+	names=$(ls "$work/running" | tr ' \n' '/ ' | sed 's/ $//; s/ /, /g')
+	[ -z "$names" ] || printf '\r\033[K[%d/%d] %s ... ' "$(ls "$work/results" | wc -l)" "$total" "$names"
 }
 
 take() { # NUMBER NAME SECONDS COMMAND
@@ -43,14 +43,13 @@ take() { # NUMBER NAME SECONDS COMMAND
 	start=$(date +%s)
 	timeout "$3" sh -c "exec $4" >"$out" 2>"$err" </dev/null &
 	child=$!
-	wait $child
+	wait $child 2>/dev/null
 	status=$?
 	child=
 	took=$(($(date +%s) - start))
 	passed=$(grep -c '^ok - ' "$out")
 	failed=$(grep -c '^not ok - ' "$out")
 	skipped=$(grep -c '^skip - ' "$out")
-	verdict="ok ("
 	grep -E '^(not ok|skip) - |: not run' "$out" >"$work/$1.lines"
 	case $status in
 	0 | 77) why= ;;
@@ -69,16 +68,18 @@ take() { # NUMBER NAME SECONDS COMMAND
 	[ "$skipped" -eq 0 ] || text="$text, $skipped skipped"
 	[ "$took" -lt 5 ] || text="$text, $took s"
 	if [ "$failed" -gt 0 ]; then
-		verdict="FAILED: $failed ("
+		verdict="FAILED: $failed"
 	elif [ "$passed" -eq 0 ]; then
-		verdict="skipped ("
+		verdict=skipped
+	else
+		verdict=ok
 	fi
 
 	lock
 	rm "$work/running/$label"
 	echo "$passed $failed $skipped" >"$work/results/$1"
 	[ -z "$terminal" ] || printf '\r\033[K'
-	printf '[%d/%d] %s ... %s%s)\n' "$(ls "$work/results" | wc -l)" "$total" "$2" "$verdict" "$text"
+	printf '[%d/%d] %s ... %s (%s)\n' "$(ls "$work/results" | wc -l)" "$total" "$2" "$verdict" "$text"
 	cat "$work/$1.lines"
 	[ "$(ls "$work/results" | wc -l)" -eq "$total" ] || running
 	rmdir "$work/lock"
