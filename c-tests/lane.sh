@@ -20,6 +20,7 @@ total=$(wc -l <"$work/topics" | tr -d ' ')
 # Other lanes print, too.
 lock() {
 	until mkdir "$work/lock" 2>/dev/null; do
+		[ -d "$work" ] || exit 1
 		sleep 0.05
 	done
 }
