@@ -185,7 +185,7 @@ static void by_many_growing(void)
  */
 static void after_pools(void)
 {
-	size_t given, again = 0, size = 10 * small;
+	size_t given, again = 0, size = 30 * small;
 
 	while (had < most && (kept[had] = talloc_pool(top, size)) != NULL)
 		had++;
