@@ -193,24 +193,27 @@ fn take_children_along(new: Chunk) -> bool {
     true
 }
 
-/// The first child `c` of `parent` is about to go: nobody finds it here from now on.
+/// The first child of `parent`, before `next`, is about to go: nobody finds it here from now
+/// on.
 #[inline(always)]
-pub fn drop_first(parent: Chunk, c: Chunk) -> Option<Chunk> {
-    let next = c.next();
+pub fn drop_first(parent: Chunk, next: Option<Chunk>) {
     if let Some(next) = next {
         next.set_pprev(parent.child_link());
     }
     parent.set_child(next);
-    next
 }
 
 /// Does `to`, to which the word `link` of the chunk `from` leads, lead back, or is one of
 /// us just changing that?
+#[inline(always)]
 pub fn leads_back(from: Chunk, link: Link, to: Chunk) -> bool {
+    to.pprev() == link || leads_back_meanwhile(from, link, to)
+}
+
+#[cold]
+#[inline(never)]
+fn leads_back_meanwhile(from: Chunk, link: Link, to: Chunk) -> bool {
     let pprev = to.pprev();
-    if pprev == link {
-        return true;
-    }
     // `from` is leaving.
     if pprev == from.pprev() && load(pprev) == Some(from) {
         return true;

@@ -199,16 +199,22 @@ unsafe extern "C" {
 }
 
 /// How far a thread's pointer is from its thread pointer, 0 before that is known and where
-/// no thread has one; `tools.c` finds out.
+/// no thread has one.
+#[cfg(target_arch = "x86_64")]
+static DISTANCE: AtomicUsize = AtomicUsize::new(0);
+
+/// `tools.c` finds out.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(no_mangle)]
-static talloc_impl_magazines_at: AtomicUsize = AtomicUsize::new(0);
+extern "C" fn talloc_impl_magazines_at(distance: usize) {
+    DISTANCE.store(distance, Relaxed);
+}
 
 /// Those of this thread, or those in which there is nothing.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn now() -> Option<NonNull<Magazines>> {
-    let at = talloc_impl_magazines_at.load(Relaxed);
+    let at = DISTANCE.load(Relaxed);
     if at == 0 {
         return None;
     }
@@ -370,7 +376,10 @@ unsafe fn put_slow(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if m.make_room(class) && push_class(class, block) {
+        let cost = cost(class);
+        if m.direct >= cost && usize::from(m.room[class]) >= FEW {
+            m.direct -= cost;
+        } else if m.make_room(class) && push_class(class, block) {
             return;
         }
         m.went_back(class, 1);
@@ -457,32 +466,33 @@ impl Magazines {
 
     /// Room for one more block of `class`, if it may have any.
     fn make_room(&mut self, class: usize) -> bool {
-        let cost = cost(class);
-        if self.direct >= cost {
-            self.direct -= cost;
+        let (cost, has) = (cost(class), usize::from(self.room[class]));
+        let more = match has {
+            ROOM => HALF,
+            _ => has.max(FEW).min(ROOM - has),
+        };
+        if self.reserved + more * cost <= self.bound {
+            return self.grow(class, more);
+        }
+        if has < FEW && FEW * cost <= self.bound / 16 {
+            return self.grow(class, FEW - has); // in any case
+        }
+        if cost > self.bound {
             return false;
         }
-        let has = usize::from(self.room[class]);
-        let more = if has < ROOM {
-            has.clamp(FEW.min(ROOM - has), ROOM - has)
-        } else {
-            HALF
-        };
-        let bytes = more * cost;
-        if self.reserved + bytes > self.bound {
+        if self.direct < cost {
+            self.direct = LOOK;
             self.look();
-            self.shrink_to(self.bound.saturating_sub(bytes), class);
-        }
-        let fits = self.reserved + bytes <= self.bound;
-        if !fits && (has >= FEW || FEW * cost > self.bound / 16) {
-            // At most: one, where one is all that fits.
-            if !(has == 0 && self.reserved + cost <= self.bound) {
-                self.direct = LOOK;
-                return false;
+            self.shrink_to(self.bound.saturating_sub(more * cost), class);
+            if self.reserved + more * cost <= self.bound {
+                return self.grow(class, more);
             }
+        }
+        if has == 0 && self.reserved + cost <= self.bound {
             return self.grow(class, 1);
         }
-        self.grow(class, more)
+        self.direct = self.direct.saturating_sub(cost);
+        false
     }
 
     /// Gives a class room for so many more.
@@ -596,23 +606,26 @@ impl Magazines {
         Some(())
     }
 
-    /// Takes room from classes, cold ones first, until so many bytes are left; `class` is
-    /// spared.
+    /// Takes room from classes that are cold, until so many bytes are left; `class` is spared,
+    /// unless all together have more than they may.
     fn shrink_to(&mut self, bytes: usize, class: usize) {
-        let mut idle = 0; // classes in a row with nothing to give
-        while self.reserved > bytes && idle <= 2 * CLASSES {
+        for _ in 0..CLASSES {
             let at = self.hand;
+            self.hand = if at + 1 < CLASSES { at + 1 } else { 0 };
+            if self.room[at] == 0 || at == class {
+                continue;
+            }
             let seen = self.top[at].addr() as u16;
             let is_cold = core::mem::replace(&mut self.seen[at], seen) == seen;
-            if at != class && (is_cold || idle > CLASSES) && self.take_room(at, FEW) {
-                idle = 0; // the same again: a depot may have many
-            } else {
-                self.hand = (at + 1) % CLASSES;
-                idle += 1;
+            while is_cold && self.reserved > bytes && self.take_room(at, FEW) {}
+        }
+        let (mut at, mut left) = (class, CLASSES);
+        while self.reserved > self.bound && left > 0 {
+            if !self.take_room(at, FEW) {
+                at = if at + 1 < CLASSES { at + 1 } else { 0 };
+                left -= 1;
             }
         }
-        // Nobody else has any.
-        while self.reserved > self.bound && self.take_room(class, FEW) {}
     }
 
     /// A class gives a load back, or half of its room, but for `few` places. False if there

@@ -233,22 +233,24 @@ static uintptr_t distance(void)
 	return answer;
 }
 
-extern uintptr_t talloc_impl_magazines_at;
+void talloc_impl_magazines_at(uintptr_t distance);
+
+static uintptr_t known_distance;
 
 static void find_magazines(void)
 {
-	talloc_impl_magazines_at = distance();
+	known_distance = distance();
+	talloc_impl_magazines_at(known_distance);
 }
 
 static int can_have_magazines(void)
 {
-	return talloc_impl_magazines_at != 0;
+	return known_distance != 0;
 }
 
 static void set_magazines(void *magazines)
 {
-	__asm__ volatile("mov %1, %%fs:(%0)" : : "r"(talloc_impl_magazines_at), "r"(magazines)
-			 : "memory");
+	__asm__ volatile("mov %1, %%fs:(%0)" : : "r"(known_distance), "r"(magazines) : "memory");
 }
 #else
 void *talloc_impl_magazines_now(void);

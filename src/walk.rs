@@ -8,9 +8,11 @@
 //! unless it was the newest child it has no parent ([`parent`] answers as the original
 //! does).  A loop that a caller made (a context stolen to below itself) ends every walk.
 
-use crate::header::{Chunk, DYING, ORPHAN};
+use crate::header::{Chunk, DYING, ORPHAN, is_alive, user_of};
 use crate::{list, root};
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
+use core::ptr::null_mut;
 
 /// The parent, as callers may know it.
 #[inline]
@@ -20,6 +22,57 @@ pub fn parent(c: Chunk) -> Option<Chunk> {
     } else {
         list_parent(c)
     }
+}
+
+/// `talloc_parent`.  The parent itself is looked at when it is used.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn user_parent(ptr: *const c_void) -> *mut c_void {
+    if !ptr.is_null() {
+        let c = Chunk::before(ptr);
+        let t = c.payload();
+        if is_alive(t) && t & DYING == 0 {
+            return c.parent_user();
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { user_parent_slow(ptr) }
+}
+
+#[inline(never)]
+unsafe fn user_parent_slow(ptr: *const c_void) -> *mut c_void {
+    if ptr.is_null() {
+        return null_mut();
+    }
+    // SAFETY: the caller's promise.
+    user_of(unsafe { Chunk::checked(ptr) }.and_then(parent))
+}
+
+/// Is `above` the chunk of `ptr` or one of the nearest above it?  `None` if that is not so
+/// simple.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn is_near(ptr: *const c_void, above: *const c_void) -> Option<bool> {
+    let mut at = ptr;
+    for _ in 0..100 {
+        if at.is_null() {
+            return Some(false);
+        }
+        let c = Chunk::before(at);
+        let t = c.payload();
+        if !is_alive(t) || t & DYING != 0 {
+            return None;
+        }
+        if at == above {
+            return Some(true);
+        }
+        at = c.parent_user();
+    }
+    None
 }
 
 /// The chunk in whose list `c` is.
