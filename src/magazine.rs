@@ -107,18 +107,23 @@ pub fn is_same_block(old: usize, new: usize) -> bool {
 /// Places of a magazine, one of which is the sentinel.
 const PLACES: usize = 64;
 const ROOM: usize = PLACES - 1;
-const BYTES: usize = PLACES * size_of::<usize>();
+const BYTES: usize = size_of::<Array>();
 /// What each class may keep whatever the bound is.
 const FEW: usize = 4;
 /// What moves between a magazine and the depot.
 const HALF: usize = ROOM / 2;
-/// Where the arrays begin.
-const ARRAYS: usize = 8192;
-const MAPPED: usize = ARRAYS + CLASSES * BYTES;
 /// What goes back to malloc between two looks at what is alive.
 const LOOK: usize = 64 * 1024;
 
 type Block = *mut u8;
+
+/// The places of a magazine, of which `ROOM` at most are in use.
+#[repr(C)]
+#[cfg_attr(target_pointer_width = "64", repr(align(512)))]
+#[cfg_attr(target_pointer_width = "32", repr(align(256)))]
+struct Array([Block; PLACES]);
+
+const _: () = assert!(align_of::<Array>() == size_of::<Array>());
 
 /// Half a magazine in the depot.
 struct Load {
@@ -163,26 +168,37 @@ struct Magazines {
     newer: *mut Magazines,
 }
 
+/// A field of one class.
+macro_rules! of {
+    ($magazines:ident.$field:ident[$class:expr]) => {{
+        debug_assert!($class < CLASSES);
+        // SAFETY: every class here comes from `class_of`, or from a loop over all.
+        unsafe { $magazines.$field.get_unchecked_mut($class) }
+    }};
+}
+
 const _: () = assert!(size_of::<Magazines>() <= ARRAYS);
 
 /// Where a thread's pointer leads before it has magazines, and once it ends: nothing to
 /// take, no room.
 #[repr(C)]
 struct NoMagazines {
-    top: [*const usize; CLASSES],
+    top: [*const Block; CLASSES],
 }
 
-#[repr(C, align(512))]
-struct Nothing([usize; PLACES]);
+#[repr(C)]
+struct Nothing(Array);
 
-// SAFETY: never written to: its only way in has no room.
+// SAFETY: never written to: their only way in has no room.
 unsafe impl Sync for NoMagazines {}
+// SAFETY: as above.
+unsafe impl Sync for Nothing {}
 
-static NOTHING: Nothing = Nothing([0; PLACES]);
+static NOTHING: Nothing = Nothing(Array([null_mut(); PLACES]));
 
 #[unsafe(no_mangle)]
 static talloc_impl_no_magazines: NoMagazines = NoMagazines {
-    top: [(&raw const NOTHING.0[ROOM]); CLASSES],
+    top: [(&raw const NOTHING.0.0[ROOM]); CLASSES],
 };
 
 /// The small blocks that are alive, of all threads, in bytes; as of their last looks.
@@ -347,7 +363,7 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let Some(m) = mine() {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if class < RECORDS && m.loads[class] != 0 {
+        if class < RECORDS && *of!(m.loads[class]) != 0 {
             return m.refill(class);
         }
         if class < SMALL {
@@ -377,7 +393,7 @@ unsafe fn put_slow(class: usize, block: Block) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         let cost = cost(class);
-        if m.direct >= cost && usize::from(m.room[class]) >= FEW {
+        if m.direct >= cost && usize::from(*of!(m.room[class])) >= FEW {
             m.direct -= cost;
         } else if m.make_room(class) && push_class(class, block) {
             return;
@@ -417,29 +433,27 @@ pub fn put_record(record: *mut Record) {
 }
 
 impl Magazines {
-    fn array(&self, class: usize) -> *mut Block {
-        (&raw const *self)
-            .cast::<u8>()
-            .cast_mut()
-            .wrapping_add(ARRAYS + class * BYTES)
-            .cast()
+    fn array(&mut self, class: usize) -> *mut Block {
+        of!(self.arrays[class]).0.as_mut_ptr()
     }
 
     /// Where the sentinel of a class is.
-    fn sentinel(&self, class: usize) -> *mut Block {
-        self.array(class).wrapping_add(ROOM - usize::from(self.room[class]))
+    fn sentinel(&mut self, class: usize) -> *mut Block {
+        self.array(class).wrapping_add(ROOM - usize::from(*of!(self.room[class])))
     }
 
     /// How many blocks lie in the array of a class.
-    fn held(&self, class: usize) -> usize {
-        (self.top[class].addr() - self.sentinel(class).addr()) / size_of::<Block>()
+    fn held(&mut self, class: usize) -> usize {
+        (of!(self.top[class]).addr() - self.sentinel(class).addr()) / size_of::<Block>()
     }
 
     /// Bytes of small blocks that are alive here.
-    fn alive(&self) -> isize {
-        let kept: usize = (0..SMALL)
-            .map(|class| cost(class) * (self.held(class) + self.loads[class] as usize * HALF))
-            .sum();
+    fn alive(&mut self) -> isize {
+        let mut kept = 0;
+        for class in 0..SMALL {
+            let blocks = self.held(class) + *of!(self.loads[class]) as usize * HALF;
+            kept += cost(class) * blocks;
+        }
         self.from_malloc - kept as isize
     }
 
@@ -466,7 +480,7 @@ impl Magazines {
 
     /// Room for one more block of `class`, if it may have any.
     fn make_room(&mut self, class: usize) -> bool {
-        let (cost, has) = (cost(class), usize::from(self.room[class]));
+        let (cost, has) = (cost(class), usize::from(*of!(self.room[class])));
         let more = match has {
             ROOM => HALF,
             _ => has.max(FEW).min(ROOM - has),
@@ -497,16 +511,16 @@ impl Magazines {
 
     /// Gives a class room for so many more.
     fn grow(&mut self, class: usize, more: usize) -> bool {
-        if usize::from(self.room[class]) == ROOM {
+        if usize::from(*of!(self.room[class])) == ROOM {
             return self.unload(class);
         }
         let (sentinel, count) = (self.sentinel(class), self.held(class) + 1);
         // SAFETY: within the array, since there is room for `more`.
         unsafe {
             sentinel.sub(more).copy_from(sentinel, count);
-            self.top[class] = self.top[class].sub(more);
+            *of!(self.top[class]) = of!(self.top[class]).sub(more);
         }
-        self.room[class] += more as u8;
+        *of!(self.room[class]) += more as u8;
         self.reserved += more * cost(class);
         true
     }
@@ -520,24 +534,24 @@ impl Magazines {
         // SAFETY: the array is full: it holds twice that.
         unsafe {
             (&raw mut (*load).blocks).cast::<Block>().copy_from_nonoverlapping(lowest, HALF);
-            (*load).next = self.depot[class];
+            (*load).next = *of!(self.depot[class]);
             lowest.copy_from(lowest.add(HALF), ROOM - HALF);
-            self.top[class] = self.top[class].sub(HALF);
+            *of!(self.top[class]) = of!(self.top[class]).sub(HALF);
         }
-        self.depot[class] = load;
-        self.loads[class] += 1;
+        *of!(self.depot[class]) = load;
+        *of!(self.loads[class]) += 1;
         self.reserved += HALF * cost(class);
         true
     }
 
     /// Half a magazine comes back from the depot, into an empty one; one block of it.
     fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let load = self.depot[class];
+        let load = *of!(self.depot[class]);
         let lowest = self.sentinel(class).wrapping_add(1);
         // SAFETY: there is a load; the array of a class with one has all its room.
         unsafe {
             lowest.copy_from_nonoverlapping((&raw const (*load).blocks).cast::<Block>(), HALF);
-            self.top[class] = lowest.add(HALF - 1);
+            *of!(self.top[class]) = lowest.add(HALF - 1);
         }
         self.drop_load(class);
         pop_class(class)
@@ -545,11 +559,11 @@ impl Magazines {
 
     /// The topmost load of a class is empty.
     fn drop_load(&mut self, class: usize) {
-        let load = self.depot[class];
+        let load = *of!(self.depot[class]);
         // SAFETY: a load of ours; shelves are aligned to their size.
         unsafe {
-            self.depot[class] = (*load).next;
-            self.loads[class] -= 1;
+            *of!(self.depot[class]) = (*load).next;
+            *of!(self.loads[class]) -= 1;
             self.reserved -= HALF * cost(class);
             let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
             (*shelf).used -= 1;
@@ -612,11 +626,11 @@ impl Magazines {
         for _ in 0..CLASSES {
             let at = self.hand;
             self.hand = if at + 1 < CLASSES { at + 1 } else { 0 };
-            if self.room[at] == 0 || at == class {
+            if *of!(self.room[at]) == 0 || at == class {
                 continue;
             }
-            let seen = self.top[at].addr() as u16;
-            let is_cold = core::mem::replace(&mut self.seen[at], seen) == seen;
+            let seen = of!(self.top[at]).addr() as u16;
+            let is_cold = core::mem::replace(of!(self.seen[at]), seen) == seen;
             while is_cold && self.reserved > bytes && self.take_room(at, FEW) {}
         }
         let (mut at, mut left) = (class, CLASSES);
@@ -631,10 +645,10 @@ impl Magazines {
     /// A class gives a load back, or half of its room, but for `few` places. False if there
     /// is nothing to give.
     fn take_room(&mut self, class: usize, few: usize) -> bool {
-        if self.loads[class] != 0 {
+        if *of!(self.loads[class]) != 0 {
             // SAFETY: the topmost load; its blocks are nobody's.
             unsafe {
-                for block in (*self.depot[class]).blocks {
+                for block in (**of!(self.depot[class])).blocks {
                     give_back(class, block);
                 }
             }
@@ -642,7 +656,7 @@ impl Magazines {
             self.drop_load(class);
             return true;
         }
-        let has = usize::from(self.room[class]);
+        let has = usize::from(*of!(self.room[class]));
         let few = if few * cost(class) > self.bound / 16 { 0 } else { few };
         if has <= few {
             return false;
@@ -660,10 +674,10 @@ impl Magazines {
             let new = sentinel.add(less);
             new.add(1).copy_from(lowest, held - gone);
             *new = null_mut();
-            self.top[class] = new.add(held - gone);
+            *of!(self.top[class]) = new.add(held - gone);
         }
         self.went_back(class, gone);
-        self.room[class] -= less as u8;
+        *of!(self.room[class]) -= less as u8;
         self.reserved -= less * cost(class);
         true
     }
@@ -681,17 +695,18 @@ impl Magazines {
 #[inline(never)]
 fn open() -> Option<*mut Magazines> {
     let (bound, _) = sysmem::may_keep()?;
-    let place = sysmem::pages(MAPPED)?;
+    let place = sysmem::pages(size_of::<Magazines>())?;
     let m = place.as_ptr().cast::<Magazines>();
     // SAFETY: fresh zeros, large enough, aligned to a page.
     unsafe {
+        let fresh = &mut *m;
         for class in 0..CLASSES {
-            (*m).top[class] = (*m).array(class).add(ROOM);
+            *of!(fresh.top[class]) = fresh.array(class).add(ROOM);
         }
-        (*m).bound = bound.saturating_sub(ARRAYS);
+        fresh.bound = bound.saturating_sub(size_of::<Magazines>() - CLASSES * BYTES);
         // tools.c stores it for this thread, or says no.
         if talloc_impl_magazines_keep(m.cast()) == 0 {
-            sysmem::unmap(place.as_ptr(), MAPPED);
+            sysmem::unmap(place.as_ptr(), size_of::<Magazines>());
             return None;
         }
     }
@@ -766,7 +781,7 @@ unsafe fn close(m: *mut Magazines) {
         // What it leaves alive, others may free.
         ALIVE.0.fetch_add(alive - (*m).told, Relaxed);
         (*m).empty();
-        sysmem::unmap(m.cast(), MAPPED);
+        sysmem::unmap(m.cast(), size_of::<Magazines>());
     }
 }
 
