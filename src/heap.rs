@@ -4,9 +4,10 @@
 //! size class, up to a bound in bytes, and hands them out again.  It is given back
 //! when the thread ends.  The bound is 256 KiB, or a quarter of what is alive where that
 //! is more: a program that frees much and goes on with much is going to want it
-//! again, and when it has freed everything it keeps no more than 256 KiB.  There is none while a memory tool watches,
-//! nor with `TALLOC_FREE_FILL` or `TALLOC_THREAD_CACHE=0` in the environment; the
-//! latter sets the bound.
+//! again, and when it has freed everything it keeps no more than 256 KiB.  There is none
+//! while a memory tool watches, nor with `TALLOC_FREE_FILL` or `TALLOC_THREAD_CACHE=0`
+//! in the environment; the latter sets the bound. Unless it does, there is none either
+//! under a tool that looks on (a profiler, a leak checker).
 //!
 //! A kept block is a dead header: its first word and its name stay as they are,
 //! so that a use after the free is still seen; the list goes through the second
@@ -23,19 +24,25 @@ unsafe extern "C" {
     fn talloc_impl_tool() -> core::ffi::c_int;
 }
 
+/// What it answers: a tool that looks at the calls of malloc and free, and may be misled
+/// by a cache, or one that counts what is executed.
+const LOOKS_ON: core::ffi::c_int = 1;
+/// A tool that watches accesses, and wants to be told what may be accessed.
+const WATCHES: core::ffi::c_int = 2;
+
 const UNKNOWN: u8 = 0;
 const NO: u8 = 1;
 const YES: u8 = 2;
 static WATCHED: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-/// Is a memory tool watching?
+/// Is a memory tool watching accesses?
 #[inline]
 pub fn is_watched() -> bool {
     #[cold]
     #[inline(never)]
     fn ask() -> bool {
         // SAFETY: it only asks.
-        let watched = unsafe { talloc_impl_tool() } != 0;
+        let watched = unsafe { talloc_impl_tool() } == WATCHES;
         WATCHED.store(if watched { YES } else { NO }, Relaxed);
         watched
     }
@@ -113,8 +120,11 @@ fn request(bytes: usize) -> usize {
     }
 }
 
-/// What a thread may keep whatever is alive, with what malloc adds to each block.
-const FLOOR: usize = (256 * 1024 - size_of::<Cache>() - 64) / UNIT;
+/// What a thread may keep whatever is alive, with what malloc adds to each block, in bytes.
+const USUAL: usize = 256 * 1024;
+
+/// The same in units, without the record of the cache itself.
+const FLOOR: usize = (USUAL - size_of::<Cache>() - 64) / UNIT;
 
 /// No more than this comes to what is kept between two looks.
 const STEP: usize = 64 * 1024 / UNIT;
@@ -527,23 +537,36 @@ fn bound() -> Option<usize> {
     static BOUND: AtomicUsize = AtomicUsize::new(UNREAD);
 
     if BOUND.load(Relaxed) == UNREAD {
-        // SAFETY: C strings; the environment is read as getenv allows.
-        let bound = unsafe {
-            let text = libc::getenv(c"TALLOC_THREAD_CACHE".as_ptr());
-            let fill = libc::getenv(c"TALLOC_FREE_FILL".as_ptr());
-            if is_watched() || !fill.is_null() {
-                0
-            } else if text.is_null() {
-                FLOOR
-            } else {
-                libc::strtoul(text, null_mut(), 0) as usize / UNIT
-            }
-        };
-        BOUND.store(bound, Relaxed);
+        BOUND.store(bound_wanted(), Relaxed);
     }
     match BOUND.load(Relaxed) {
         0 => None,
         bound => Some(bound),
+    }
+}
+
+/// What the environment and the tools say to that, in units.
+#[cold]
+#[inline(never)]
+fn bound_wanted() -> usize {
+    // SAFETY: it only asks.
+    let tool = unsafe { talloc_impl_tool() };
+    // SAFETY: C strings; the environment is read as getenv allows.
+    unsafe {
+        let text = libc::getenv(c"TALLOC_THREAD_CACHE".as_ptr());
+        let fill = libc::getenv(c"TALLOC_FREE_FILL".as_ptr());
+        if tool == WATCHES || !fill.is_null() {
+            0
+        } else if text.is_null() {
+            // To a tool that looks on, a block that is kept is still that of the
+            // function that first asked for it.
+            if tool == LOOKS_ON { 0 } else { FLOOR }
+        } else {
+            match libc::strtoul(text, null_mut(), 0) as usize {
+                USUAL => FLOOR, // the usual way, even under a tool that looks on
+                bytes => bytes / UNIT,
+            }
+        }
     }
 }
 
