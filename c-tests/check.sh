@@ -35,7 +35,7 @@ count() { # ok|not ok|skip, text
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang file g++ gcc ldb-tools libclang-rt-14-dev libtalloc-dev libtalloc2 pkg-config
+packages="binutils clang file g++ gcc heaptrack ldb-tools libclang-rt-14-dev libtalloc-dev libtalloc2 pkg-config
 	samba-testsuite valgrind"
 missing=
 for package in $packages; do
@@ -143,6 +143,7 @@ script c-tests/oom/oom-all.sh "$stage"
 script c-tests/attacks.sh "$stage"
 grep -vE '^(ok|not ok|skip) - ' "$work/script.out"
 script c-tests/memory-tools.sh "$stage"
+script c-tests/profilers.sh "$stage"
 script benches/instructions.sh "$stage" check
 # The race detector of Rust comes with nightly alone, which is nobody's duty.
 if rustup run nightly rustc --version >/dev/null 2>&1; then
