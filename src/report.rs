@@ -163,7 +163,7 @@ impl Lines {
     /// No lines yet; `place` stays where it is as long as there are any.
     fn new(place: &mut ShortReport) -> Lines {
         const { assert!(align_of::<Line>() >= align_of::<Block>()) };
-        const { assert!(size_of::<Block>() % align_of::<Line>() == 0) };
+        const { assert!(size_of::<Block>() & (align_of::<Line>() - 1) == 0) };
         let size = size_of::<ShortReport>();
         let first = place.as_mut_ptr().cast::<Block>();
         // SAFETY: there is room for it, and it is aligned.
@@ -295,21 +295,15 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
         if level <= levels {
             // SAFETY: a line written before, or NULL.
             at = unsafe { up_to_above(at, level) };
-            let about = if c.has(HANDLE) {
-                About::Reference
+            let (about, shown, limit) = if c.has(HANDLE) {
+                (About::Reference, reference::target(c), None)
             } else {
-                About::Chunk
-            };
-            let shown = match about {
-                About::Reference => reference::target(c),
-                _ => Some(c),
+                (About::Chunk, Some(c), Line::of_limit(c, level))
             };
             if let Some(shown) = shown {
                 let name = name::of(shown);
-                if about == About::Chunk {
-                    if let Some(limit) = Line::of_limit(c, level) {
-                        lines.add(limit, name)?;
-                    }
+                if let Some(limit) = limit {
+                    lines.add(limit, name)?;
                 }
                 let mut line = Line::of(shown, about, level, own);
                 line.above = at;
@@ -347,7 +341,10 @@ pub unsafe fn print(root: Chunk, depth: c_int, max_depth: c_int, file: *mut FILE
         walk(root, depth, max_depth, |seen| {
             let (c, level) = (seen.chunk, seen.depth.saturating_sub(depth) as usize);
             if seen.is_ref {
-                print(&Line::of(c, About::Reference, level, Totals::default()), name::of(c));
+                print(
+                    &Line::of(c, About::Reference, level, Totals::default()),
+                    name::of(c),
+                );
                 return;
             }
             if let Some(limit) = Line::of_limit(c, level) {
@@ -378,13 +375,9 @@ unsafe fn print_line(
     // and a pointer.
     unsafe {
         match line.about {
-            About::Reference => libc::fprintf(
-                file,
-                c"%*sreference to: %s\n".as_ptr(),
-                indent,
-                empty,
-                name,
-            ),
+            About::Reference => {
+                libc::fprintf(file, c"%*sreference to: %s\n".as_ptr(), indent, empty, name)
+            }
             About::Limit => libc::fprintf(
                 file,
                 c"%*s%-30s is a memlimit context (max_size = %lu bytes, cur_size = %lu bytes)\n"
