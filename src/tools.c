@@ -87,7 +87,7 @@ __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *pl
 __attribute__((weak)) void __lsan_do_leak_check(void);
 
 /* heaptrack, preloaded or linked. */
-__attribute__((weak)) void heaptrack_malloc(void *place, size_t size);
+__attribute__((weak)) void heaptrack_stop(void);
 
 /* ---- for heap.rs --------------------------------------------------------- */
 
@@ -105,7 +105,7 @@ int talloc_impl_tool(void)
 	/* memcheck says -1 to this, valgrind's other tools nothing. */
 	if (__asan_poison_memory_region != NULL || request(MAKE_DEFINED, &none, 0, 0, 0) != 0)
 		return WATCHES;
-	if (__lsan_do_leak_check != NULL || heaptrack_malloc != NULL ||
+	if (__lsan_do_leak_check != NULL || heaptrack_stop != NULL ||
 	    request(RUNNING_ON_VALGRIND, NULL, 0, 0, 0) != 0)
 		return LOOKS_ON;
 	return NO_TOOL;
