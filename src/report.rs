@@ -82,62 +82,71 @@ pub fn walk(root: Chunk, depth: c_int, max_depth: c_int, mut show: impl FnMut(Se
     }
 }
 
-/// What a line of a report is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum About {
-    /// A chunk, with the totals of it and all below it.
-    Chunk,
-    /// The limit that it has, with the most and what is used of that for totals.
-    Limit,
-    /// A reference.
-    Reference,
-}
-
-/// A line of a report.
-#[derive(Clone, Copy)]
+/// A line of a report, or two if there is a limit to tell of.
 struct Line {
+    /// Of the chunk and all below it.
     totals: Totals,
-    /// The line of the parent, while totals are summed up.
-    above: *mut Line,
+    name: *const c_char,
     user: *const c_void,
+    /// The most, and what is used of it.
+    limit: Option<(usize, usize)>,
+    references: c_int,
+    is_ref: bool,
     /// As far below the root.
     level: usize,
-    references: c_int,
-    about: About,
+    /// The line of the parent, while totals are summed up.
+    above: *mut Line,
+    next: *mut Line,
 }
 
 impl Line {
-    fn of(c: Chunk, about: About, level: usize, totals: Totals) -> Line {
+    fn of(c: Chunk, level: usize, totals: Totals) -> Line {
         Line {
             totals,
-            above: null_mut(),
+            name: name::of(c),
             user: c.user(),
+            limit: memlimit::figures(c),
+            references: reference::count(c) as c_int,
+            is_ref: false,
             level,
-            references: match about {
-                About::Chunk => reference::count(c) as c_int,
-                _ => 0,
-            },
-            about,
+            above: null_mut(),
+            next: null_mut(),
         }
     }
 
-    /// The line about the limit of `c`, if it has one.
-    fn of_limit(c: Chunk, level: usize) -> Option<Line> {
-        let (size, blocks) = memlimit::figures(c)?;
-        Some(Line::of(c, About::Limit, level, Totals { size, blocks }))
+    fn of_reference_to(c: Chunk, level: usize) -> Line {
+        Line {
+            totals: Totals { size: 0, blocks: 1 },
+            name: name::of(c),
+            user: c.user(),
+            limit: None,
+            references: 0,
+            is_ref: true,
+            level,
+            above: null_mut(),
+            next: null_mut(),
+        }
+    }
+
+    /// Is the name the text that `c` holds?
+    fn is_named_by(&self, c: Chunk) -> bool {
+        self.name.cast::<c_void>() == c.user().cast_const()
     }
 }
 
-/// All lines of a report as they were when it began, each followed by a copy of the name.
+/// All lines of a report as they were when it began. A name that lies in the tree is
+/// copied; others are looked at when they are printed.
 ///
 /// They lie in blocks from the kernel, not from malloc: a report may be wanted where
 /// malloc cannot be called, or has nothing left to give.
 struct Lines {
     first: *mut Block,
     last: *mut Block,
+    first_line: *mut Line,
+    last_line: *mut Line,
 }
 
-/// Lines lie behind it.
+/// Lines and names lie behind it.
 #[repr(C)]
 struct Block {
     next: *mut Block,
@@ -154,11 +163,6 @@ const SHORT_REPORT: usize = 4096 / size_of::<Line>();
 const BLOCK: usize = 64 * 1024;
 const LARGEST_BLOCK: usize = 4 * 1024 * 1024;
 
-/// The bytes of a line with its name.
-fn bytes_with(name_length: usize) -> usize {
-    (size_of::<Line>() + name_length + 1).next_multiple_of(align_of::<Line>())
-}
-
 impl Lines {
     /// No lines yet; `place` stays where it is as long as there are any.
     fn new(place: &mut ShortReport) -> Lines {
@@ -174,74 +178,75 @@ impl Lines {
                 used: size_of::<Block>(),
             });
         }
-        Lines { first, last: first }
+        Lines {
+            first,
+            last: first,
+            first_line: null_mut(),
+            last_line: null_mut(),
+        }
     }
 
-    /// Adds a line; `None` without memory.
-    fn add(&mut self, line: Line, name: *const c_char) -> Option<*mut Line> {
-        // SAFETY: a name is a C string; the last block is ours, and what is written lies
-        // within it.
+    /// Room for so many bytes, aligned for a line; `None` without memory.
+    fn room(&mut self, bytes: usize) -> Option<*mut u8> {
+        let bytes = bytes.next_multiple_of(align_of::<Line>());
+        // SAFETY: the last block is ours; fresh pages are nobody's.
         unsafe {
-            let length = libc::strlen(name);
-            let bytes = bytes_with(length);
             if (*self.last).size - (*self.last).used < bytes {
-                self.another_block(bytes)?;
+                let usual = ((*self.last).size * 2).clamp(BLOCK, LARGEST_BLOCK);
+                let size = usual.max((bytes + size_of::<Block>()).next_multiple_of(BLOCK));
+                let block = libc::mmap(
+                    null_mut(),
+                    size,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                    -1,
+                    0,
+                );
+                if block == libc::MAP_FAILED {
+                    return None;
+                }
+                let block = block.cast::<Block>();
+                block.write(Block {
+                    next: null_mut(),
+                    size,
+                    used: size_of::<Block>(),
+                });
+                (*self.last).next = block;
+                self.last = block;
             }
-            let block = self.last;
-            let place = block.byte_add((*block).used).cast::<Line>();
-            (*block).used += bytes;
-            place.write(line);
-            name.copy_to_nonoverlapping(place.add(1).cast(), length);
-            place.add(1).cast::<c_char>().add(length).write(0);
+            let place = self.last.byte_add((*self.last).used).cast();
+            (*self.last).used += bytes;
             Some(place)
         }
     }
 
-    /// Makes a block that has room for so many bytes.
-    fn another_block(&mut self, bytes: usize) -> Option<()> {
-        // SAFETY: the last block is ours; fresh pages are nobody's.
+    /// Adds a line; `None` without memory.
+    fn add(&mut self, line: Line) -> Option<*mut Line> {
+        let place = self.room(size_of::<Line>())?.cast::<Line>();
+        // SAFETY: room for a line; the last one is ours.
         unsafe {
-            let usual = ((*self.last).size * 2).clamp(BLOCK, LARGEST_BLOCK);
-            let size = usual.max((bytes + size_of::<Block>()).next_multiple_of(BLOCK));
-            let block = libc::mmap(
-                null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            );
-            if block == libc::MAP_FAILED {
-                return None;
+            place.write(line);
+            if self.last_line.is_null() {
+                self.first_line = place;
+            } else {
+                (*self.last_line).next = place;
             }
-            let block = block.cast::<Block>();
-            block.write(Block {
-                next: null_mut(),
-                size,
-                used: size_of::<Block>(),
-            });
-            (*self.last).next = block;
-            self.last = block;
         }
-        Some(())
+        self.last_line = place;
+        Some(place)
     }
 
-    /// Shows each line and its name, in their order.
-    fn each(&self, mut show: impl FnMut(&Line, *const c_char)) {
-        let mut block = self.first;
-        while !block.is_null() {
-            let mut at = size_of::<Block>();
-            // SAFETY: lines with their names, up to the last that was written.
-            unsafe {
-                while at < (*block).used {
-                    let line = block.byte_add(at).cast::<Line>();
-                    let name = line.add(1).cast::<c_char>();
-                    show(&*line, name);
-                    at += bytes_with(libc::strlen(name));
-                }
-                block = (*block).next;
-            }
+    /// Copies the name of a line, which a chunk that is alive holds.
+    fn copy_name(&mut self, line: *mut Line) -> Option<()> {
+        // SAFETY: a line of these; a name is a C string.
+        unsafe {
+            let name = (*line).name;
+            let bytes = libc::strlen(name) + 1;
+            let copy = self.room(bytes)?.cast::<c_char>();
+            name.copy_to_nonoverlapping(copy, bytes);
+            (*line).name = copy;
         }
+        Some(())
     }
 }
 
@@ -268,7 +273,7 @@ unsafe fn up_to_above(mut at: *mut Line, level: usize) -> *mut Line {
     // SAFETY: the caller's promise; what is above a line is one, or NULL.
     unsafe {
         while !at.is_null() && (*at).level >= level {
-            let Line { totals, above, .. } = *at;
+            let (totals, above) = ((*at).totals, (*at).above);
             if !above.is_null() {
                 (*above).totals.add(totals);
             }
@@ -276,6 +281,19 @@ unsafe fn up_to_above(mut at: *mut Line, level: usize) -> *mut Line {
         }
     }
     at
+}
+
+/// Does `c` or one of its newest children hold the name of the line about it?
+fn holds_name(c: Chunk, line: &Line) -> bool {
+    let mut child = tree::newest_child(c);
+    for _ in 0..16 {
+        match child {
+            Some(c) if line.is_named_by(c) => return true,
+            Some(c) => child = tree::older_sibling(c),
+            None => break,
+        }
+    }
+    line.is_named_by(c)
 }
 
 /// All lines of a report, from one walk, during which no function of a stream runs:
@@ -292,29 +310,38 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
     while let Some(c) = below.next() {
         let level = below.depth();
         let own = Totals::of_one(c);
+        let mut to_show = None;
         if level <= levels {
             // SAFETY: a line written before, or NULL.
             at = unsafe { up_to_above(at, level) };
-            let (about, shown, limit) = if c.has(HANDLE) {
-                (About::Reference, reference::target(c), None)
+            to_show = if !c.has(HANDLE) {
+                let line = Line::of(c, level, own);
+                let own_name = line.is_named_by(c);
+                Some((line, own_name))
+            } else if let Some(target) = reference::target(c) {
+                let line = Line::of_reference_to(target, level);
+                let own_name = holds_name(target, &line);
+                Some((line, own_name))
             } else {
-                (About::Chunk, Some(c), Line::of_limit(c, level))
+                None
             };
-            if let Some(shown) = shown {
-                let name = name::of(shown);
-                if let Some(limit) = limit {
-                    lines.add(limit, name)?;
-                }
-                let mut line = Line::of(shown, about, level, own);
-                line.above = at;
-                at = lines.add(line, name)?;
-                continue;
+        }
+        // SAFETY: a line written before, or NULL.
+        if let Some(above) = unsafe { at.as_mut() } {
+            if above.is_named_by(c) {
+                lines.copy_name(above)?;
+            }
+            if to_show.is_none() {
+                // Below the last level shown, or a handle that leads nowhere.
+                above.totals.add(own);
             }
         }
-        // Below the last level shown, or a handle that leads nowhere.
-        if !at.is_null() {
-            // SAFETY: a line written before.
-            unsafe { (*at).totals.add(own) };
+        if let Some((mut line, own_name)) = to_show {
+            line.above = at;
+            at = lines.add(line)?;
+            if own_name {
+                lines.copy_name(at)?;
+            }
         }
     }
     // SAFETY: as above.
@@ -327,30 +354,29 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
 /// # Safety
 /// `file` is a stream.
 pub unsafe fn print(root: Chunk, depth: c_int, max_depth: c_int, file: *mut FILE) {
-    let print = |line: &Line, name: *const c_char| {
+    let print = |line: &Line| {
         // SAFETY: the stream is the caller's promise; names are C strings.
-        unsafe { print_line(line, name, depth, max_depth, file) };
+        unsafe { print_line(line, depth, max_depth, file) };
     };
     let mut place: ShortReport = [const { MaybeUninit::uninit() }; SHORT_REPORT];
     if root.has(DYING) {
         // Nothing of it is shown.
     } else if let Some(lines) = lines(root, depth, max_depth, &mut place) {
-        lines.each(print);
+        let mut at = lines.first_line;
+        // SAFETY: a line, or NULL.
+        while let Some(line) = unsafe { at.as_ref() } {
+            print(line);
+            at = line.next;
+        }
     } else {
         // As the tree is when each line is printed; the totals are summed up each time.
         walk(root, depth, max_depth, |seen| {
             let (c, level) = (seen.chunk, seen.depth.saturating_sub(depth) as usize);
             if seen.is_ref {
-                print(
-                    &Line::of(c, About::Reference, level, Totals::default()),
-                    name::of(c),
-                );
-                return;
+                print(&Line::of_reference_to(c, level));
+            } else {
+                print(&Line::of(c, level, totals(c)));
             }
-            if let Some(limit) = Line::of_limit(c, level) {
-                print(&limit, name::of(c));
-            }
-            print(&Line::of(c, About::Chunk, level, totals(c)), name::of(c));
         });
     }
     // SAFETY: a stream, says the caller.
@@ -358,56 +384,56 @@ pub unsafe fn print(root: Chunk, depth: c_int, max_depth: c_int, file: *mut FILE
 }
 
 /// # Safety
-/// `file` is a stream, `name` a C string.
-unsafe fn print_line(
-    line: &Line,
-    name: *const c_char,
-    depth: c_int,
-    max_depth: c_int,
-    file: *mut FILE,
-) {
+/// `file` is a stream, the name is a C string.
+unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, file: *mut FILE) {
     let depth = depth.saturating_add(line.level as c_int);
     let indent = depth.wrapping_mul(4);
+    let name = line.name;
     let size = line.totals.size as c_ulong;
     let blocks = line.totals.blocks as c_ulong;
     let empty = c"".as_ptr();
     // SAFETY: the arguments fit their formats: int, C strings, unsigned longs
     // and a pointer.
     unsafe {
-        match line.about {
-            About::Reference => {
-                libc::fprintf(file, c"%*sreference to: %s\n".as_ptr(), indent, empty, name)
-            }
-            About::Limit => libc::fprintf(
+        if line.is_ref {
+            libc::fprintf(file, c"%*sreference to: %s\n".as_ptr(), indent, empty, name);
+            return;
+        }
+        if let Some((max, used)) = line.limit {
+            libc::fprintf(
                 file,
                 c"%*s%-30s is a memlimit context (max_size = %lu bytes, cur_size = %lu bytes)\n"
                     .as_ptr(),
                 indent,
                 empty,
                 name,
-                size,
-                blocks,
-            ),
-            About::Chunk if depth == 0 => libc::fprintf(
+                max as c_ulong,
+                used as c_ulong,
+            );
+        }
+        if depth == 0 {
+            let full = if max_depth < 0 { c"full " } else { c"" };
+            libc::fprintf(
                 file,
                 c"%stalloc report on '%s' (total %6lu bytes in %3lu blocks)\n".as_ptr(),
-                if max_depth < 0 { c"full " } else { c"" }.as_ptr(),
+                full.as_ptr(),
                 name,
                 size,
                 blocks,
-            ),
-            About::Chunk => libc::fprintf(
-                file,
-                c"%*s%-30s contains %6lu bytes in %3lu blocks (ref %d) %p\n".as_ptr(),
-                indent,
-                empty,
-                name,
-                size,
-                blocks,
-                line.references,
-                line.user,
-            ),
-        };
+            );
+            return;
+        }
+        libc::fprintf(
+            file,
+            c"%*s%-30s contains %6lu bytes in %3lu blocks (ref %d) %p\n".as_ptr(),
+            indent,
+            empty,
+            name,
+            size,
+            blocks,
+            line.references,
+            line.user,
+        );
     }
 }
 

@@ -23,22 +23,23 @@ static void *volatile blocks[64];
 
 static void in_malloc(void)
 {
-	struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+	/* once each time, so that the program gets on, however slow it is */
+	struct itimerval soon = { { 0, 0 }, { 0, 100 } }, never = { { 0, 0 }, { 0, 0 } };
 	time_t end = time(NULL) + 3;
 	unsigned i = 0;
 
 	signal(SIGALRM, look);
-	setitimer(ITIMER_REAL, &often, NULL);
 	while (time(NULL) < end && reports < 2000) {
 		unsigned k;
 
-		for (k = 0; k < 10000; k++, i++) {
+		setitimer(ITIMER_REAL, &soon, NULL);
+		for (k = 0; k < 3000; k++, i++) {
 			free(blocks[i * 7 % 64]);
 			blocks[i * 7 % 64] = malloc(i * 37 % 5000);
 		}
 	}
 	setitimer(ITIMER_REAL, &never, NULL);
-	printf("%d\n", reports > 20);
+	printf("%d\n", reports > 0);
 }
 
 int main(void)
