@@ -166,6 +166,8 @@ struct Magazines {
     /// All threads', under the lock of `root`.
     older: *mut Magazines,
     newer: *mut Magazines,
+    /// In pages of their own, which are touched as they are used.
+    arrays: [Array; CLASSES],
 }
 
 /// A field of one class.
@@ -176,8 +178,6 @@ macro_rules! of {
         unsafe { $magazines.$field.get_unchecked_mut($class) }
     }};
 }
-
-const _: () = assert!(size_of::<Magazines>() <= ARRAYS);
 
 /// Where a thread's pointer leads before it has magazines, and once it ends: nothing to
 /// take, no room.
