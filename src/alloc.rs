@@ -268,11 +268,11 @@ unsafe fn any(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
 pub fn new(ctx: Option<Chunk>, size: usize, name: *const c_char, flags: u64) -> Option<Chunk> {
     let parent = root::or_null_context(ctx);
     let site = Site::below(parent, HEADER + size)?;
-    if site.flags & (MEMBER | LIMIT) != 0 {
-        site.c.set_home(site.home);
-    }
     if site.flags & MEMBER != 0 {
         tools::member(site.home.cast(), site.c.start(), HEADER + size);
+    }
+    if site.flags & (MEMBER | LIMIT) != 0 {
+        site.c.set_home(site.home);
     }
     site.open(parent, size as u64 | flags, name);
     Some(site.c)

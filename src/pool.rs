@@ -132,11 +132,11 @@ pub fn open(
             account: if is_member { null_mut() } else { site.home.cast() },
         });
     }
-    site.c.set_home(r.cast());
     if is_member {
         tools::inner(site.c.start(), bytes);
     }
     tools::opened(r, site.c, size, bytes);
+    site.c.set_home(r.cast());
     site.open(parent, size as u64 | POOL, name);
     Some((site.c, r))
 }

@@ -302,17 +302,21 @@ static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static int has_key;
 
-/* The value of the key while the thread ends: what it frees from then on is not kept. */
-static char ends;
+/*
+ * The values of the key while the thread ends: what it frees from then on is not kept.  The
+ * C library asks four times whether there is a value; some tools are gone by the last.
+ */
+static char ends[2];
 
 static void thread_ends(void *magazines)
 {
-	if (magazines != &ends) {
+	if (magazines == &ends[0]) {
+		pthread_setspecific(key, &ends[1]);
+	} else if (magazines != &ends[1]) {
 		set_magazines(talloc_impl_no_magazines);
 		talloc_impl_magazines_close(magazines);
+		pthread_setspecific(key, &ends[0]);
 	}
-	/* Called again for that, a few times at most. */
-	pthread_setspecific(key, &ends);
 }
 
 static void make_key(void)
@@ -331,13 +335,19 @@ static sem_t *is_exit;
 static void notice_exit(void)
 {
 	/* Where one thread alone has magazines, and it is the first, it is the one that exits. */
-	static int threads;
+	static int threads, noticed;
+	sem_t *exits;
 
-	if (is_exit != NULL || (threads++ == 0 && getpid() == (pid_t)syscall(SYS_gettid)))
+	if (__atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED) == 0 &&
+	    getpid() == (pid_t)syscall(SYS_gettid))
 		return;
-	is_exit = malloc(sizeof(*is_exit));
-	if (is_exit != NULL && sem_init(is_exit, 0, 0) == 0)
-		__cxa_atexit((void (*)(void *))(void (*)(void))sem_post, is_exit, NULL);
+	if (__atomic_exchange_n(&noticed, 1, __ATOMIC_RELAXED))
+		return;
+	exits = malloc(sizeof(*exits));
+	if (exits != NULL && sem_init(exits, 0, 0) == 0) {
+		__cxa_atexit((void (*)(void *))(void (*)(void))sem_post, exits, NULL);
+		is_exit = exits;
+	}
 }
 
 /* 1 if the thread has these from now on, 0 if it may have none. */
@@ -346,7 +356,7 @@ int talloc_impl_magazines_keep(void *magazines)
 	if (!can_have_magazines())
 		return 0;
 	pthread_once(&key_once, make_key);
-	if (!has_key || pthread_getspecific(key) == &ends || pthread_setspecific(key, magazines) != 0)
+	if (!has_key || pthread_getspecific(key) != NULL || pthread_setspecific(key, magazines) != 0)
 		return 0;
 	notice_exit();
 	set_magazines(magazines);

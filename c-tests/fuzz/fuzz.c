@@ -70,7 +70,7 @@ static void say(const char *fmt, ...)
 /* ---- the library's memory ----------------------------------------------- */
 
 #define BLOCKS 4096
-#define ROUNDED 1096             /* the largest block that is rounded up to a class */
+#define ROUNDED 1096             /* larger blocks are rounded up by a sixteenth, these by 15 */
 #define KEPT 32                  /* freed blocks that are not given back yet */
 #define TAIL 16                  /* bytes behind each block that nobody may write */
 #define LARGEST (1u << 20)
@@ -884,7 +884,7 @@ static void on_node(const void *ptr, int level, int max, int is_ref, void *priva
 		c->visits++;
 	if (c->kind == POOL || c->kind == CACHE) {
 		w->weight += c->block;
-		w->rounding += c->block != 0 && c->block <= ROUNDED ? 15 : 0;
+		w->rounding += c->block <= ROUNDED ? (c->block != 0 ? 15 : 0) : c->block / 16;
 	} else if (block_at((char *)c->ptr - header) != NULL) {
 		w->weight += header + c->size;
 	}
