@@ -104,16 +104,17 @@ static void bait_is_laid(void)
 	memcpy(shared->before, shared->bait, BAIT);
 }
 
-static bool bait_is_written(void)
+/* Where the bait was written; -1 for nowhere. */
+static int bait_is_written_at(void)
 {
 	int i;
 
 	if (memcmp(shared->bait, shared->before, BAIT) == 0)
-		return false;
+		return -1;
 	for (i = 0; i < BAIT; i++)
 		if (shared->bait[i] != shared->before[i] && !shared->is_link[i / 8])
-			return true;
-	return false;
+			return i;
+	return -1;
 }
 
 #if defined(__x86_64__)
@@ -131,7 +132,7 @@ static bool is_reading(const unsigned char *at)
 		return (at[1] >> 3 & 7) == 7; /* cmp */
 	case 0xf6: case 0xf7: /* test, mul */
 		return (at[1] >> 3 & 7) != 2 && (at[1] >> 3 & 7) != 3;
-	case 0xc5: case 0xc4:
+	case 0xc5: case 0xc4: case 0x62:
 		return true; /* the C library's string functions */
 	case 0x0f:
 		switch (at[1]) {
@@ -211,7 +212,10 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == DID_RUN)
 		return RAN;
-	if (bait_is_written() || (WIFEXITED(status) && WEXITSTATUS(status) == DID_HARM))
+	/* there is no such thing to attack in this scene */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SCENE)
+		return VERDICTS;
+	if (bait_is_written_at() >= 0 || (WIFEXITED(status) && WEXITSTATUS(status) == DID_HARM))
 		return WRITTEN;
 	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGPROF || WTERMSIG(status) == SIGALRM))
 		return HUNG;
@@ -224,9 +228,6 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 		return CAUGHT;
 	case DONE:
 		return shared->reason[0] != '\0' ? CAUGHT : NO_EFFECT;
-	case NO_SCENE:
-		/* there is no such thing to attack in this scene */
-		return VERDICTS;
 	}
 	return CRASHED;
 }

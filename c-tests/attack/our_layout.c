@@ -159,8 +159,6 @@ static void set_scene(enum place place, enum position position, enum form form)
 	}
 	s.parent = place == CACHE ? s.cache :
 		   place == NULL_CONTEXT ? talloc_parent(s.top) : node(s.ctx, "parent");
-	if (place == A_POOL)
-		s.parent = s.ctx;
 	keep(node(s.ctx, "keeper"), SIZE);
 	keep(node(s.top, "keeper"), 40);
 	if (position == NEWEST || position == MIDDLE)
@@ -299,7 +297,7 @@ static struct header *forged(struct header *h, int word, bool with_head)
 		break;
 	}
 	may_change(&f->header.parent, 4 * 8);
-	may_change(&f->handle.back, 2 * 8);
+	may_change(&f->handle, 3 * 8);
 	return &f->header;
 }
 
@@ -734,6 +732,8 @@ static void try(const struct attack *a)
 	count_verdict(&kinds[a->kind], verdict);
 	if (verbose && is_bad(verdict))
 		tell(a, verdict);
+	if (verbose && verdict == WRITTEN)
+		printf("    at %d of the bait\n", bait_is_written_at());
 }
 
 /* Where nothing is written, nothing is found. */
@@ -761,7 +761,7 @@ static bool is_chosen(int per_mille)
 static void attack_scene(struct attack a)
 {
 	for (a.operation = 0; a.operation < OPERATIONS; a.operation++)
-		if (is_chosen(per_mille))
+		if (is_chosen(per_mille * 2))
 			check_scene(a);
 	a.kind = ONE_WORD;
 	for (a.a = 0; a.a < (a.place == REFERENCE ? WORDS : OF_HEADER); a.a++)
