@@ -1,10 +1,12 @@
 #!/bin/sh
-# Every test, one line each, and the count at the end.
+# Every test: a line for each topic when it is done, and the count at the end.
 #
 # usage: check.sh STAGE_DIR        (`make check` calls it)
 #
 # Installs the Debian packages it needs if it may; what is missing otherwise is
 # named in one line and counted as skipped. With CHECK_STRICT=1 a skip fails.
+# Two topics run at a time, CHECK_JOBS=1 for one; PROGRAMS="ldb notmuch" picks
+# among the real programs.
 set -u
 LC_ALL=C.UTF-8
 TZ=UTC
@@ -16,22 +18,9 @@ if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
 fi
 stage=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.." || exit 2
-cc=${CC:-cc}
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-passed=0
-failed=0
-skipped=0
-
-count() { # ok|not ok|skip, text
-	printf '%s - %s\n' "$1" "$2"
-	case $1 in
-	ok) passed=$((passed + 1)) ;;
-	skip) skipped=$((skipped + 1)) ;;
-	*) failed=$((failed + 1)) ;;
-	esac
-}
 
 # ---- packages --------------------------------------------------------------
 
@@ -57,145 +46,84 @@ if [ -n "$missing" ]; then
 	fi
 fi
 
-# The original library, where it is installed.
-reference=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+# ---- topics ----------------------------------------------------------------
 
-# ---- C programs ------------------------------------------------------------
-
-# run NAME LIBDIR PROGRAM: its stdout in NAME.out, 0 if it says so
-run() {
-	LD_LIBRARY_PATH=$2 timeout 120 "$3" >"$work/$1.out" 2>"$work/$1.err"
+# topic KIND NAME SECONDS COMMAND: what prints "ok", "not ok" and "skip" lines, in
+# so many seconds at most; see lane.sh. $stage and what else is exported below is
+# there for it.
+topic() {
+	printf '%s\t%s\t%s\t%s\n' "$@" >>"$work/topics"
 }
 
-# program SOURCE [on_original]
-program() {
-	name=$(basename "$(dirname "$1")")-$(basename "$1" .c)
-	if ! "$cc" -std=gnu11 -O1 -g -Wall -Wextra -Werror -Ic-tests -I"$stage/include" \
-		-o "$work/$name" "$1" "$stage/lib/libtalloc.so.2" -lpthread >"$work/$name.err" 2>&1; then
-		count "not ok" "$1 compiles"
-		cat "$work/$name.err"
-		return
-	fi
-	run "$name" "$stage/lib" "$work/$name"
-	status=$?
-	checks=$(grep -c '^ok' "$work/$name.out")
-	if [ $status -ne 0 ] || [ "$checks" -eq 0 ] || grep -q '^not ok' "$work/$name.out"; then
-		count "not ok" "$1 (exit $status)"
-		tail -n 20 "$work/$name.err"
-		return
-	fi
-	count ok "$1 ($checks checks)"
-	[ "${2-}" = on_original ] || return
-	if [ -z "$reference" ]; then
-		count skip "$1 on the original: package libtalloc2"
-		return
-	fi
-	mv "$work/$name.out" "$work/$name.ours"
-	if run "$name" "" "$work/$name" && cmp -s "$work/$name.ours" "$work/$name.out"; then
-		count ok "$1: the original prints the same"
-	else
-		count "not ok" "$1: the original prints the same"
-		diff "$work/$name.ours" "$work/$name.out" | head -n 20
-	fi
-}
-
+topic test lanes 60 'sh c-tests/lane-test.sh'
 for source in c-tests/common/*.c; do
-	program "$source" on_original
+	topic test "common/$(basename "$source" .c)" 900 "sh c-tests/program.sh \"\$stage\" $source on_original"
 done
 for source in c-tests/ours/*.c c-tests/talloc_test.c; do
-	program "$source"
+	name=${source#c-tests/}
+	topic test "${name%.c}" 900 "sh c-tests/program.sh \"\$stage\" $source"
 done
-
-# ---- scripts that print their own lines -------------------------------------
-
-limit=900
-script() {
-	timeout $limit "$@" >"$work/script.out" 2>"$work/script.err"
-	status=$?
-	grep -E '^(ok|not ok|skip) - ' "$work/script.out" >"$work/script.lines"
-	n=$(grep -c '^ok' "$work/script.lines")
-	bad=$(grep -c '^not ok' "$work/script.lines")
-	skips=$(grep -c '^skip' "$work/script.lines")
-	grep -E '^(not ok|skip)' "$work/script.lines"
-	passed=$((passed + n))
-	failed=$((failed + bad))
-	skipped=$((skipped + skips))
-	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
-		[ "$bad" -gt 0 ] || failed=$((failed + 1))
-		tail -n 20 "$work/script.err"
-	fi
-	if [ "$n" -gt 0 ] || [ "$bad" -gt 0 ]; then
-		echo "$1: $n of $((n + bad + skips)) checks"
-	elif [ "$skips" -eq 0 ]; then
-		count "not ok" "$1 printed nothing (exit $status)"
-	fi
-}
 
 header_of_original=-
 [ ! -f /usr/include/talloc.h ] || header_of_original=/usr/include/talloc.h
-script c-tests/header.sh "$stage/include"
-script c-tests/signatures.sh "$stage/include" "$header_of_original"
-script c-tests/signatures-ctest2.sh "$stage/include"
-script c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"
-script c-tests/install.sh
-script c-tests/two-libraries.sh "$stage"
-script c-tests/loading.sh "$stage"
-script c-tests/mallocs.sh "$stage"
-script c-tests/oom/oom-all.sh "$stage"
-script c-tests/attacks.sh "$stage"
-grep -vE '^(ok|not ok|skip) - ' "$work/script.out"
-script c-tests/memory-tools.sh "$stage"
-script benches/instructions.sh "$stage" check
+# The same inputs each time; `make soak` looks for new ones.
+: "${FUZZ_SEED=1}" "${FUZZ_SECONDS=60}" "${WALK_CALLS=1000000}"
+# A fifth of the work of `make check-programs`.
+: "${SCALE=20}"
+export stage header_of_original FUZZ_SEED FUZZ_SECONDS WALK_CALLS SCALE
+
+topic test header 900 'sh c-tests/header.sh "$stage/include"'
+topic test signatures 900 'sh c-tests/signatures.sh "$stage/include" "$header_of_original"'
+topic test signatures-ctest2 900 'sh c-tests/signatures-ctest2.sh "$stage/include"'
+topic test abi 900 'sh c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"'
+topic test install 900 'sh c-tests/install.sh'
+topic test upstream/generations 900 'sh c-tests/upstream/generations.sh "$stage"'
+topic test two-libraries 900 'sh c-tests/two-libraries.sh "$stage"'
+topic test loading 900 'sh c-tests/loading.sh "$stage"'
+topic test mallocs 900 'sh c-tests/mallocs.sh "$stage"'
+topic test oom 900 'sh c-tests/oom/oom-all.sh "$stage"'
+topic test attacks 900 'sh c-tests/attacks.sh "$stage"'
+topic test memory-tools 900 'sh c-tests/memory-tools.sh "$stage"'
+topic test instructions 900 'sh benches/instructions.sh "$stage" check'
 # The race detector of Rust comes with nightly alone, which is nobody's duty.
 if rustup run nightly rustc --version >/dev/null 2>&1; then
-	script c-tests/tsan.sh "$stage"
+	topic test tsan 900 'sh c-tests/tsan.sh "$stage"'
 else
 	echo "no nightly Rust: the thread tests run without a race detector"
 fi
-# The same inputs each time; `make soak` looks for new ones.
-FUZZ_SEED=${FUZZ_SEED-1}
-export FUZZ_SEED
-script c-tests/fuzz.sh "${FUZZ_SECONDS-60}"
-script c-tests/smbtorture.sh "$stage/lib"
+topic test fuzz 900 'sh c-tests/fuzz.sh "$FUZZ_SECONDS"'
+topic test smbtorture 900 'sh c-tests/smbtorture.sh "$stage/lib"'
+topic test walk 900 'sh c-tests/walk/walk.sh "$stage" "$WALK_CALLS"'
+topic test cargo 900 'sh c-tests/unit.sh'
 
-# A fifth of the work of `make check-programs`.
-limit=1200
-SCALE=${SCALE-20}
-export SCALE
-script programs/check.sh "$stage"
+all=$(sh -c '. programs/common.sh && echo $all_programs' programs/check.sh) || exit 2
+: "${PROGRAMS:=$all}"
+for name in $PROGRAMS; do
+	topic real "programs/$name" 1200 "env PROGRAMS=$name sh programs/check.sh \"\$stage\""
+done
+unset PROGRAMS
 
-# ---- random walks beside the original ----------------------------------------
+# ---- run -------------------------------------------------------------------
 
-walk() { # SOURCE PROGRAM
-	"$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -I"$stage/include" -o "$work/$2" "$1" \
-		-L"$stage/lib" -ltalloc >"$work/walk.err" 2>&1
-}
-if walk c-tests/walk/walk.c walk && walk c-tests/walk/pair.c pair; then
-	if [ -n "$reference" ]; then
-		script "$work/pair" --calls "${WALK_CALLS-1000000}" "$stage/lib"
-		sed -n '/calls/p' "$work/script.out" | head -n 5
-	else
-		count skip "random walks beside the original: package libtalloc2"
-	fi
-else
-	count "not ok" "the random walk compiles"
-	cat "$work/walk.err"
-fi
+jobs=${CHECK_JOBS:-$(nproc 2>/dev/null || echo 1)}
+[ "$jobs" -le 2 ] || jobs=2
+mkdir "$work/results" "$work/running" "$work/taken" || exit 2
+strict=${CHECK_STRICT-0}
+unset CHECK_STRICT # a skip is counted here, not by each of them
+start=$(date +%s)
+printf 'test\nreal\n' | xargs -n 1 -P "$jobs" sh c-tests/lane.sh "$work"
+took=$(($(date +%s) - start))
 
-# ---- inside ----------------------------------------------------------------
-
-if timeout 600 cargo test --locked -q >"$work/cargo.out" 2>&1; then
-	n=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$work/cargo.out" | paste -sd+ - | sed 's/^$/0/')
-	count ok "cargo test ($((n)) tests)"
-else
-	count "not ok" "cargo test"
-	tail -n 20 "$work/cargo.out"
-fi
-
-if [ $skipped -gt 0 ]; then
-	echo "$passed passed, $failed failed, $skipped skipped"
-else
-	echo "$passed passed, $failed failed"
-fi
-[ $failed -eq 0 ] || exit 1
-[ $skipped -eq 0 ] || [ "${CHECK_STRICT-0}" != 1 ]
+cat "$work/results"/* | awk -v topics="$(wc -l <"$work/topics")" -v took=$took -v strict="$strict" '
+	{ passed += $1; failed += $2; skipped += $3 }
+	END {
+		if (NR < topics) {
+			printf "not ok - %d topics did not run to their end\n", topics - NR
+			failed += topics - NR
+		}
+		printf "%d min %d s\n", took / 60, took % 60
+		printf "%d passed, %d failed", passed, failed
+		if (skipped) printf ", %d skipped", skipped
+		printf "\n"
+		exit failed || (skipped && strict == 1)
+	}'

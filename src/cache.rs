@@ -8,6 +8,7 @@ use crate::bitmap;
 use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload};
 use crate::pool::{self, footprint};
 use crate::records::{self, Kind, Record};
+use crate::sysmem::PAGE;
 use crate::{list, record, sysmem, tools};
 use core::ffi::c_void;
 use core::ptr::{NonNull, null, null_mut};
@@ -28,8 +29,6 @@ const _: () = assert!(size_of::<Slots>() <= BITS);
 
 /// The words of bits for which a record has room.
 const IN_RECORD: usize = (size_of::<Record>() - BITS) / size_of::<u64>();
-
-const PAGE: usize = 4096;
 
 /// The slots of a cache.
 fn slots(r: *mut Record) -> *mut Slots {
@@ -72,7 +71,9 @@ pub fn pool_cache(ctx: Option<Chunk>, size: usize, objsize: usize) -> Option<Chu
     }
     let slots = make_slots(objsize, count)?;
     let parent = crate::root::or_null_context(ctx);
-    let Some((c, r)) = pool::open(parent, 0, before + room, Kind::Cache, null()) else {
+    let opened = records::make()
+        .and_then(|record| pool::open(record, parent, 0, before + room, Kind::Cache, null()));
+    let Some((c, r)) = opened else {
         free_slots(slots);
         return None;
     };

@@ -388,6 +388,13 @@ impl Chunk {
         NonNull::new(link.cast::<u8>().wrapping_sub(offset).cast()).map(Chunk)
     }
 
+    /// The chunk whose `child` that word would be.
+    #[inline]
+    pub fn of_child_link(link: Link) -> Option<Chunk> {
+        let offset = core::mem::offset_of!(Header, child);
+        NonNull::new(link.cast::<u8>().wrapping_sub(offset).cast()).map(Chunk)
+    }
+
     // ---- extra --------------------------------------------------------------
 
     /// The word itself, for `refs`.

@@ -169,11 +169,14 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
         store(pprev, Some(new));
     }
     drop(lock);
-    moved_with_children(new);
+    if !take_children_along(new) {
+        new.corrupted(c"child");
+    }
 }
 
-/// The children of `new`, which has moved, follow.
-pub fn moved_with_children(new: Chunk) {
+/// The children of `new`, which has moved, follow.  False if they are not as they should
+/// be: then some are lost.
+fn take_children_along(new: Chunk) -> bool {
     let mut link = new.child_link();
     let mut child = new.child();
     while let Some(ch) = child {
@@ -181,12 +184,13 @@ pub fn moved_with_children(new: Chunk) {
         if link == new.child_link() {
             ch.set_pprev(link);
         } else if ch.pprev() != link {
-            return new.corrupted(c"child");
+            return false;
         }
         ch.set_parent_user(new.user());
         link = ch.next_link();
         child = ch.next();
     }
+    true
 }
 
 /// The first child `c` of `parent` is about to go: nobody finds it here from now on.
@@ -211,13 +215,12 @@ pub fn leads_back(from: Chunk, link: Link, to: Chunk) -> bool {
     if pprev == from.pprev() && load(pprev) == Some(from) {
         return true;
     }
-    // Another one comes before `to`, or `from` is moving there.
-    match Chunk::of_next_link(pprev) {
-        Some(other) if other.is_live() && other.next() == Some(to) => {
-            other.pprev() == link || other.pprev() == from.pprev()
-        }
-        _ => false,
-    }
+    // Another one comes before `to`, or `from` has just moved there, or from there.
+    let is_like = |other: Chunk| other.is_live() && other.pprev() == from.pprev();
+    let before = Chunk::of_next_link(pprev).is_some_and(|other| {
+        (is_like(other) || other.is_live() && other.pprev() == link) && other.next() == Some(to)
+    });
+    before || Chunk::of_child_link(pprev).is_some_and(|o| is_like(o) && o.child() == Some(to))
 }
 
 /// Takes `c` out of its list, runs `f`, which may move it to another place, with its links,
@@ -235,14 +238,14 @@ pub fn relocate(
         return Err(());
     }
     let new = f();
+    let moved = new.filter(|&new| new != c);
+    let are_sound = moved.is_none_or(take_children_along);
     if is_listed {
         put_back(new.unwrap_or(c));
     }
     drop(lock);
-    if let Some(new) = new {
-        if new != c {
-            moved_with_children(new);
-        }
+    if !are_sound {
+        new.unwrap_or(c).corrupted(c"child");
     }
     Ok(new)
 }

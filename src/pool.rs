@@ -10,7 +10,7 @@
 //!
 //! A pool or cache may itself lie in a pool; then its block goes back there.
 
-use crate::alloc::Site;
+use crate::alloc::{self, Site};
 use crate::header::{
     ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING,
     TOP, round, size_of_payload,
@@ -90,23 +90,28 @@ fn with_room(
 ) -> Option<Chunk> {
     let parent = root::or_null_context(ctx);
     let before = footprint(HEADER + size);
-    let (c, r) = open(parent, size, before + room, Kind::Pool, name)?;
+    let Some(record) = records::make() else {
+        // It does without room: its children come from malloc.
+        return alloc::new(parent, size, name, 0);
+    };
+    let (c, r) = open(record, parent, size, before + room, Kind::Pool, name)?;
     record!(r).start = c.start().wrapping_add(before);
     record!(r).next = record!(r).start;
     record!(r).end = record!(r).start.wrapping_add(room);
     Some(c)
 }
 
-/// A chunk of `size` user bytes with a record, at the front of a block of `bytes` bytes.
+/// A chunk of `size` user bytes with a fresh record, at the front of a block of `bytes`
+/// bytes.
 #[inline]
 pub fn open(
+    record: NonNull<Record>,
     parent: Option<Chunk>,
     size: usize,
     bytes: usize,
     kind: Kind,
     name: *const c_char,
 ) -> Option<(Chunk, *mut Record)> {
-    let record = records::make()?;
     let Some(site) = Site::below(parent, bytes) else {
         records::put(record.as_ptr());
         return None;

@@ -6,8 +6,8 @@
 //! account is one.  Without a table, the mask leads to one empty record.
 //!
 //! The table is reserved when the first record is made, and its pages are used as they are
-//! needed.  Where there is no address space for it, a smaller one does; where there is
-//! none, or it is full, there is no pool.
+//! needed.  Where there is no address space for it, a smaller one does.  Where there is no
+//! record to be had, a pool is a chunk without room, and there is no cache and no limit.
 
 use crate::header::Chunk;
 use crate::{magazine, root, sysmem};
@@ -90,8 +90,8 @@ static TABLE: AtomicPtr<u8> = AtomicPtr::new((&raw const NO_RECORD) as *mut u8);
 /// Which bits of a `home` tell the place in the table.
 static MASK: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes of address space for the table: for sixteen million records, or fewer.
-const LARGEST: usize = if size_of::<usize>() == 8 { 1 << 30 } else { 1 << 26 };
+/// Bytes of address space for the table: for a million records, or fewer.
+const LARGEST: usize = 1 << (if size_of::<usize>() == 8 { 26 } else { 24 });
 const SMALLEST: usize = 1 << 16;
 /// So much of it becomes usable at a time.
 const STEP: usize = 1 << 16;
@@ -144,7 +144,7 @@ fn make_slow() -> Option<NonNull<Record>> {
             return Some(record);
         }
         if MASK.load(Relaxed) == 0 {
-            reserve()?;
+            reserve(unused)?;
         }
         let size = MASK.load(Relaxed) + SIZE;
         let table = TABLE.load(Relaxed);
@@ -160,21 +160,28 @@ fn make_slow() -> Option<NonNull<Record>> {
     }
 }
 
-/// Reserves the table, aligned to its size, with pages around it that stay out of reach.
-fn reserve() -> Option<()> {
-    let mut size = LARGEST;
-    let space = loop {
-        match sysmem::reserve(2 * size) {
-            Some(space) => break space.as_ptr(),
-            None if size > SMALLEST => size /= 4,
-            None => return None,
+/// Reserves the table; or, where there is no address space at all, takes a small one from
+/// malloc.
+fn reserve(unused: &mut Unused) -> Option<()> {
+    let (table, size) = match sysmem::reserve_aligned(LARGEST, SMALLEST) {
+        Some(reserved) => reserved,
+        None => {
+            let mut size = SMALLEST << 4;
+            let block = loop {
+                match sysmem::malloc(2 * size) {
+                    Some(block) => break block,
+                    None if size > SMALLEST => size /= 2,
+                    None => return None,
+                }
+            };
+            let table = block.as_ptr().map_addr(|at| (at + size - 1) & !(size - 1));
+            // SAFETY: within the block.
+            unsafe { table.write_bytes(0, size) };
+            unused.usable = size;
+            (NonNull::new(table)?, size)
         }
     };
-    // The end of the space is at least a page behind the table, and so is its begin
-    // before it: a mapping is seldom aligned to that much, and if it is, what is mapped
-    // below is not ours to write.
-    let table = space.map_addr(|at| (at + size) & !(size - 1));
-    TABLE.store(table, Release);
+    TABLE.store(table.as_ptr(), Release);
     MASK.store(size - SIZE, Release);
     Some(())
 }

@@ -8,12 +8,11 @@
 
 use crate::header::{Chunk, SPECIAL, TOP};
 use crate::magazine;
-use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release},
+    AtomicBool, AtomicPtr, AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
 /// A chunk that the process points to.
@@ -93,80 +92,114 @@ unsafe extern "C" {
     fn talloc_impl_is_single_threaded() -> c_int;
 }
 
-/// A mutex in the place that pthread functions want.
-struct Mutex {
-    mutex: UnsafeCell<libc::pthread_mutex_t>,
+/// A lock that knows who has it from the moment that it is taken, so that a signal handler
+/// that comes in the next moment does, too.
+struct Lock {
     /// The thread that has it, or is in `fork` with it; 0 for none.
     owner: AtomicUsize,
+    /// How many wait, and what they wait on: it changes when the lock is given back.
+    waiting: AtomicU32,
+    turn: AtomicU32,
 }
 
-// SAFETY: a pthread mutex is made to be used from all threads.
-unsafe impl Sync for Mutex {}
-
-static LINKS: Mutex = Mutex::new();
-static RECORDS: Mutex = Mutex::new();
+static LINKS: Lock = Lock::new();
+static RECORDS: Lock = Lock::new();
 
 fn this_thread() -> usize {
     // SAFETY: it answers which thread this is.
     unsafe { libc::pthread_self() as usize }
 }
 
-impl Mutex {
-    const fn new() -> Mutex {
-        Mutex {
-            mutex: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+impl Lock {
+    const fn new() -> Lock {
+        Lock {
             owner: AtomicUsize::new(0),
+            waiting: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
         }
     }
 
     #[inline(never)]
     fn lock(&'static self) -> Locked {
         let this = this_thread();
-        if self.owner.load(Relaxed) == this {
-            return Locked(None); // it has the lock
+        match self.owner.compare_exchange(0, this, Acquire, Relaxed) {
+            Ok(_) => Locked(Some(self)),
+            Err(owner) if owner == this => Locked(None),
+            Err(_) => self.wait(this),
         }
-        // SAFETY: an initialised mutex; locking it cannot fail, since we never lock it
-        // twice.
-        unsafe { libc::pthread_mutex_lock(self.mutex.get()) };
-        self.owner.store(this, Relaxed);
+    }
+
+    #[cold]
+    fn wait(&'static self, this: usize) -> Locked {
+        self.waiting.fetch_add(1, SeqCst);
+        let mut tries = 0;
+        loop {
+            let turn = self.turn.load(SeqCst);
+            if self.owner.compare_exchange(0, this, SeqCst, SeqCst).is_ok() {
+                break;
+            }
+            tries += 1;
+            if tries < 100 {
+                core::hint::spin_loop();
+            } else {
+                self.futex(libc::FUTEX_WAIT, turn);
+            }
+        }
+        self.waiting.fetch_sub(1, SeqCst);
         Locked(Some(self))
     }
 
-    #[inline(never)]
+    #[inline]
     fn unlock(&self) {
-        self.owner.store(0, Relaxed);
-        // SAFETY: this thread has locked it.
-        unsafe { libc::pthread_mutex_unlock(self.mutex.get()) };
+        self.owner.store(0, SeqCst);
+        if self.waiting.load(SeqCst) != 0 {
+            self.turn.fetch_add(1, SeqCst);
+            self.futex(libc::FUTEX_WAKE, 1);
+        }
     }
 
+    #[cold]
+    fn futex(&self, what: c_int, value: u32) {
+        let place = self.turn.as_ptr();
+        let what = what | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: a word that lives as long as the library; whatever the call answers,
+        // the caller looks again. errno is this thread's, and stays what it was.
+        unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            libc::syscall(libc::SYS_futex, place, what, value, null_mut::<c_void>());
+            *errno = before;
+        }
+    }
+
+    /// Makes it anew, where there is one thread.
     fn renew(&self) {
         self.owner.store(0, Relaxed);
-        // SAFETY: there is one thread, and a mutex owns nothing.
-        unsafe { self.mutex.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
+        self.waiting.store(0, Relaxed);
     }
 }
 
 /// Holds a lock until it is dropped; or nothing, where this thread has it already, or is
 /// the only one.
 #[must_use]
-pub struct Locked(Option<&'static Mutex>);
+pub struct Locked(Option<&'static Lock>);
 
 impl Drop for Locked {
     #[inline]
     fn drop(&mut self) {
-        if let Some(mutex) = self.0 {
-            mutex.unlock();
+        if let Some(lock) = self.0 {
+            lock.unlock();
         }
     }
 }
 
 #[inline]
-fn lock(mutex: &'static Mutex) -> Locked {
+fn lock(lock: &'static Lock) -> Locked {
     // SAFETY: it only asks.
     if unsafe { talloc_impl_is_single_threaded() } != 0 {
         return Locked(None);
     }
-    mutex.lock()
+    lock.lock()
 }
 
 /// The lock on the links below the null context.
@@ -205,16 +238,16 @@ pub fn survive_forks() {
 }
 
 unsafe extern "C" fn before_fork() {
-    for mutex in [&LINKS, &RECORDS] {
+    for lock in [&LINKS, &RECORDS] {
         // Fork handlers of the program may run before we are back: they are of the thread
         // that has the locks.
-        core::mem::forget(mutex.lock());
+        core::mem::forget(lock.lock());
     }
 }
 
 unsafe extern "C" fn after_fork_in_parent() {
-    for mutex in [&RECORDS, &LINKS] {
-        mutex.unlock();
+    for lock in [&RECORDS, &LINKS] {
+        lock.unlock();
     }
 }
 

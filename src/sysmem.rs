@@ -56,7 +56,9 @@ pub unsafe fn free(block: *mut u8) {
     unsafe { libc::free(block.cast()) };
 }
 
-/// Memory for the length of one function; given back when dropped.
+/// Memory for the length of one function; given back when dropped.  It comes from pages, not
+/// from malloc: a report at exit may be made in a signal handler that came in the midst of
+/// malloc.
 pub struct Scratch<T> {
     place: NonNull<T>,
     len: usize,
@@ -64,7 +66,7 @@ pub struct Scratch<T> {
 
 /// Room for `len` items, or `None` without memory.
 pub fn scratch<T>(len: usize) -> Option<Scratch<T>> {
-    let place = malloc(len.checked_mul(size_of::<T>())?)?.cast();
+    let place = pages(len.checked_mul(size_of::<T>())?.max(1))?.cast();
     Some(Scratch { place, len })
 }
 
@@ -82,8 +84,8 @@ impl<T> Scratch<T> {
 
 impl<T> Drop for Scratch<T> {
     fn drop(&mut self) {
-        // SAFETY: it came from malloc, and the borrow checker ends its uses.
-        unsafe { free(self.start().cast()) };
+        // SAFETY: so many pages came from `scratch`, and the borrow checker ends their uses.
+        unsafe { unmap(self.start().cast(), (self.len * size_of::<T>()).max(1)) };
     }
 }
 
@@ -110,6 +112,48 @@ fn map(bytes: usize, access: c_int) -> Option<NonNull<u8>> {
     NonNull::new(place.cast())
 }
 
+/// So many bytes of address space, aligned to as many, a power of two, with a page before
+/// and behind that stay out of reach.  Where address space is limited, no more than its
+/// eighth, and where there is none, less; `None` below `least`.
+pub fn reserve_aligned(bytes: usize, least: usize) -> Option<(NonNull<u8>, usize)> {
+    let mut bytes = bytes;
+    // SAFETY: a record of the C library's, which it fills.
+    let limit = unsafe {
+        let mut limit: libc::rlimit = core::mem::zeroed();
+        match libc::getrlimit(libc::RLIMIT_AS, &mut limit) {
+            0 => limit.rlim_cur as usize,
+            _ => usize::MAX,
+        }
+    };
+    while bytes > limit / 8 && bytes > least {
+        bytes /= 2;
+    }
+    let space = loop {
+        match reserve(2 * bytes + 2 * PAGE) {
+            Some(space) => break space.as_ptr(),
+            None if bytes > least => bytes /= 2,
+            None => return None,
+        }
+    };
+    let place = space.map_addr(|at| (at + PAGE + bytes - 1) & !(bytes - 1));
+    let (first, end) = (place.wrapping_sub(PAGE), place.wrapping_add(bytes + PAGE));
+    let before = first.addr() - space.addr();
+    let behind = space.addr() + 2 * bytes + 2 * PAGE - end.addr();
+    // SAFETY: the parts of the fresh mapping that are not needed.
+    unsafe {
+        if before != 0 {
+            unmap(space, before);
+        }
+        if behind != 0 {
+            unmap(end, behind);
+        }
+    }
+    Some((NonNull::new(place)?, bytes))
+}
+
+/// What mappings are multiples of, at least.
+pub const PAGE: usize = 4096;
+
 /// Makes reserved pages usable; false without memory.
 ///
 /// # Safety
@@ -117,7 +161,8 @@ fn map(bytes: usize, access: c_int) -> Option<NonNull<u8>> {
 pub unsafe fn commit(place: *mut u8, bytes: usize) -> bool {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: the caller's promise.
-    unsafe { libc::mprotect(place.cast(), bytes, access) == 0 }
+    let protect = || unsafe { libc::mprotect(place.cast(), bytes, access) == 0 };
+    protect() || magazine::give_all_back() && protect()
 }
 
 /// Gives pages back.

@@ -179,14 +179,17 @@ static void by_many_growing(void)
 	enough(i == n ? given : again, given);
 }
 
-/* Blocks of pools, which were emptied or freed. */
+/*
+ * Blocks of pools, which were emptied or freed.  Not the smallest ones: where address space
+ * is short, only so many pools have room of their own.
+ */
 static void after_pools(void)
 {
-	size_t given, again = 0;
+	size_t given, again = 0, size = 30 * small;
 
-	while (had < most && (kept[had] = talloc_pool(top, small)) != NULL)
+	while (had < most && (kept[had] = talloc_pool(top, size)) != NULL)
 		had++;
-	given = give_back(20, small);
+	given = give_back(20, size);
 	while (talloc_size(top, large) != NULL)
 		again += large;
 	enough(again, given);

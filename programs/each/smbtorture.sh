@@ -28,9 +28,10 @@ suite() { # NAME
 			//127.0.0.1/none -U% "local.$1" >out 2>err || echo "exit $?" >>err
 	)
 	sed -n 's/^\(success\|failure\|error\|skip\): \([^ ]*\).*/\1 \2/p' "$dir/out" | sort >"result/$1"
-	# Times and addresses, how often a thread came to speak, and which of two
-	# processes was the first to tidy up.
-	sed '/ to remove \|not remove /d; s/smbtorture[A-Za-z0-9]\{6\}\/[a-z_]*\.[A-Za-z0-9]*/TMP/; s/0x[0-9a-f]*/X/g; s/[0-9][0-9]*/N/g' "$dir/err" | sort -u >"result/$1.stderr"
+	# Times and addresses, how often a thread came to speak, which of two
+	# processes was the first to tidy up, and whether a child that is killed
+	# came to say who its parent is.
+	sed '/ to remove \|not remove \|^my parent pid is /d; s/smbtorture[A-Za-z0-9]\{6\}\/[a-z_]*\.[A-Za-z0-9]*/TMP/; s/0x[0-9a-f]*/X/g; s/[0-9][0-9]*/N/g' "$dir/err" | sort -u >"result/$1.stderr"
 }
 
 drive() {

@@ -79,6 +79,8 @@
 	} while (0)
 #define ZERO_ARRAY(x) memset((x), 0, sizeof(x))
 #define ZERO_ARRAY_LEN(x, n) memset((x), 0, sizeof((x)[0]) * (n))
+/* n bytes at p become zero, also where nobody reads them afterwards */
+#define BURN_PTR_SIZE(p, n) explicit_bzero((p), (n))
 #define SAFE_FREE(x)                                                           \
 	do {                                                                   \
 		free(x);                                                       \

