@@ -189,7 +189,9 @@ fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
 #[inline(always)]
 fn shed_one(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option<Chunk> {
     if t <= SMALL_MAX as u64 {
-        let next = list::drop_first(cur, c);
+        let Ok(next) = list::drop_first(cur, c) else {
+            return Some(c);
+        };
         walk::look_ahead(next);
         c.kill(location);
         // SAFETY: the block of a plain chunk that is gone.
@@ -200,7 +202,9 @@ fn shed_one(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option
         let Some(r) = pool::of_member(c) else {
             return Some(c);
         };
-        let next = list::drop_first(cur, c);
+        let Ok(next) = list::drop_first(cur, c) else {
+            return Some(c);
+        };
         c.kill(location);
         pool::member_left(r, c, size_of_payload(t));
         return next;
@@ -214,7 +218,9 @@ fn shed_flagged(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Op
     if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
         return Some(c);
     }
-    let next = list::drop_first(cur, c);
+    let Ok(next) = list::drop_first(cur, c) else {
+        return Some(c);
+    };
     leave(c, t, location);
     next
 }
