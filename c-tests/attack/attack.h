@@ -161,7 +161,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 #else
 	(void)context;
 #endif
-	if (signal == SIGSEGV && is_read)
+	if (is_read)
 		_exit(DID_READ);
 	sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	raise(signal);
@@ -180,6 +180,7 @@ static void in_a_cage(void)
 
 	sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof(stack) }, NULL);
 	sigaction(SIGSEGV, &fault, NULL);
+	sigaction(SIGBUS, &fault, NULL);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_AS, &memory);
 	/* of its own processor time, since the machine may be busy; then of ours */

@@ -301,22 +301,17 @@ static struct header *forged(struct header *h, int word, bool with_head)
 	return &f->header;
 }
 
-/* A parent below which something is its own next sibling and child. */
+/* A parent below which something is its own next sibling and child; what its head
+ * says is one thing or the other, by chance. */
 static struct header *forged_loop(void)
 {
 	struct header *p = (struct header *)BAIT_AT(LOOP_AT), *c = p + 1;
-	int i;
 
-	/* with random heads, half of them say of themselves what the attacker likes */
-	memset(p, 0, 8 * sizeof(*p));
-	for (i = 1; i < 8; i++) {
-		c = p + i;
-		c->head = 0x9e3779b97f4a7c15 * (uint64_t)(i + getpid());
-		c->parent = user_of(p);
-		c->next = i == 7 ? p + 1 : c + 1;
-		c->child = c;
-		c->pprev = i == 1 ? &p->child : &(c - 1)->next;
-	}
+	memset(p, 0, 2 * sizeof(*p));
+	c->head = 0x9e3779b97f4a7c15 * (uint64_t)getpid();
+	c->parent = user_of(p);
+	c->next = c->child = c;
+	c->pprev = &p->child;
 	p->head = header_of(s.stranger)->head;
 	p->child = p + 1;
 	return p;
