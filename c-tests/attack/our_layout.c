@@ -24,12 +24,12 @@
 /* ---- scenes ---- */
 
 enum place { HEAP, POOL, NESTED, CACHE, LIMIT, REFERENCE, NULL_CONTEXT, A_POOL, A_LIMIT, A_CACHE,
-	     FREED, FREED_MEMBER, PLACES };
+	     FIRST, FREED, FREED_MEMBER, PLACES };
 
 static const char *const place_names[PLACES] = {
 	"heap", "pool", "pool in a pool", "object of a cache", "below a limit", "with references",
-	"below the null context", "a pool", "with a limit of its own", "a cache", "freed",
-	"freed in a pool",
+	"below the null context", "a pool", "with a limit of its own", "a cache",
+	"first in a pool", "freed", "freed in a pool",
 };
 
 enum position { OLDEST, MIDDLE, NEWEST, ALONE, POSITIONS };
@@ -53,7 +53,7 @@ static struct {
 	} live[MOST];
 	int count;
 	bool overlapped;
-	bool is_freed;
+	bool is_freed, is_nested, pool_is_gone;
 } s;
 
 static void keep(void *ptr, size_t size)
@@ -137,6 +137,7 @@ static void set_scene(enum place place, enum position position, enum form form)
 	s.ctx = s.top;
 	if (place == POOL || place == FREED_MEMBER)
 		s.ctx = s.pool = talloc_pool(s.top, 4096);
+	s.is_nested = place == NESTED;
 	if (place == NESTED)
 		s.ctx = s.pool = talloc_pool(talloc_pool(s.top, 8192), 4096);
 	s.limited = talloc_new(s.top);
@@ -159,10 +160,14 @@ static void set_scene(enum place place, enum position position, enum form form)
 	}
 	s.parent = place == CACHE ? s.cache :
 		   place == NULL_CONTEXT ? talloc_parent(s.top) : node(s.ctx, "parent");
+	/* the only one that lies in its pool, until it goes */
+	if (place == FIRST)
+		s.parent = s.pool = talloc_pool(s.top, 2000);
 	keep(node(s.ctx, "keeper"), SIZE);
 	keep(node(s.top, "keeper"), 40);
 	if (position == NEWEST || position == MIDDLE)
-		s.older = sibling(place, "older");
+		s.older = place == FIRST ? talloc_steal(s.pool, node(s.top, "older")) :
+					   sibling(place, "older");
 	if (place == A_POOL)
 		s.victim = s.pool = talloc_pool(s.parent, 1000);
 	else if (place == A_CACHE)
@@ -172,12 +177,15 @@ static void set_scene(enum place place, enum position position, enum form form)
 	talloc_set_name_const(s.victim, "victim");
 	s.is_freed = place == FREED || place == FREED_MEMBER;
 	if (form != BARE && !s.is_freed) {
-		s.kid = place == A_CACHE ? talloc_cache(s.victim) : node(s.victim, "kid");
+		s.kid = place == A_CACHE ? talloc_cache(s.victim) :
+			place == FIRST	 ? talloc_steal(s.victim, node(s.top, "kid")) :
+					   node(s.victim, "kid");
 		if (place != A_CACHE)
 			node(s.kid, "grandkid");
 	}
 	if (position == OLDEST || position == MIDDLE)
-		s.newer = sibling(place, "newer");
+		s.newer = place == FIRST ? talloc_steal(s.pool, node(s.top, "newer")) :
+					   sibling(place, "newer");
 	s.other = node(s.ctx, "other");
 	s.owner = node(s.ctx, "owner");
 	if (form == WITH_DESTRUCTORS) {
@@ -457,8 +465,10 @@ static void *resize(void *ctx, void *ptr, size_t size)
 static void free_it(void) { talloc_free(s.victim); }
 static void free_parent(void)
 {
-	if (s.parent != s.cache && talloc_parent(s.top) != s.parent)
-		talloc_free(s.parent);
+	if (s.parent == s.cache || talloc_parent(s.top) == s.parent)
+		return;
+	s.pool_is_gone = s.pool == s.parent;
+	talloc_free(s.parent);
 }
 static void free_newer(void) { talloc_free(s.newer); }
 static void free_older(void) { talloc_free(s.older); }
@@ -588,7 +598,9 @@ static void aftermath(void)
 
 	make_some(s.ctx);
 	make_some(s.other_pool);
-	for (i = 0; i < 4; i++)
+	if (s.pool != NULL && s.pool != s.victim && s.pool != s.ctx && !s.pool_is_gone)
+		make_some(s.pool);
+	for (i = 0; i < 16; i++)
 		keep(talloc_cache(s.cache), SIZE);
 	make_some(NULL);
 	if (keepers_suffer())
@@ -604,6 +616,16 @@ static void aftermath(void)
 
 /* What is written besides one word: two that help each other, or a stretch. */
 enum kind { ONE_WORD, PAIR, OVERRUN, KINDS };
+
+/* A home word that leads from an inner pool to the outer one, which does contain the
+ * chunk: not promised to be seen. */
+static bool leads_to_outer_pool(int word, uint64_t value)
+{
+	const struct record *r = target_of(word)->home;
+
+	return header_words[word].offset == offsetof(struct header, home) && s.is_nested &&
+	       r->outer == (struct record *)(uintptr_t)(value & ~63ul);
+}
 
 static const struct pair {
 	int first, second;
@@ -658,7 +680,7 @@ static bool write_it(const struct attack *a)
 	switch (a->kind) {
 	case ONE_WORD:
 		if ((a->a >= OF_HEADER && a->place != REFERENCE) ||
-		    !make_value((enum value)a->b, a->a, &one))
+		    !make_value((enum value)a->b, a->a, &one) || leads_to_outer_pool(a->a, one))
 			return false;
 		*at_word(a->a) = one;
 		return true;
