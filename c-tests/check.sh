@@ -24,7 +24,7 @@ trap 'exit 1' HUP INT TERM
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang duma electric-fence file g++ gcc ldb-tools libc-devtools libclang-rt-14-dev
+packages="binutils clang duma electric-fence file g++ gcc heaptrack ldb-tools libc-devtools libclang-rt-14-dev
 	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite valgrind"
 missing=
 for package in $packages; do
@@ -84,6 +84,7 @@ topic test mallocs 900 'sh c-tests/mallocs.sh "$stage"'
 topic test oom 900 'sh c-tests/oom/oom-all.sh "$stage"'
 topic test attacks 900 'sh c-tests/attacks.sh "$stage"'
 topic test memory-tools 900 'sh c-tests/memory-tools.sh "$stage"'
+topic test profilers 900 'sh c-tests/profilers.sh "$stage"'
 topic test instructions 900 'sh benches/instructions.sh "$stage" check'
 # The race detector of Rust comes with nightly alone, which is nobody's duty.
 if rustup run nightly rustc --version >/dev/null 2>&1; then

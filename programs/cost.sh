@@ -59,7 +59,9 @@ before() {
 			# Below valgrind already, which follows it.
 			case \${LD_PRELOAD-} in *vgpreload*) exec $file "\$@" ;; esac
 			LD_PRELOAD=$work/zero.so
-			export LD_PRELOAD
+			# As without valgrind, under which a thread keeps nothing otherwise.
+			TALLOC_THREAD_CACHE=262144
+			export LD_PRELOAD TALLOC_THREAD_CACHE
 			exec valgrind -q --tool=callgrind --trace-children=yes --compress-strings=no \\
 				--compress-pos=no --callgrind-out-file="\$counts/%p" $file "\$@"
 		END

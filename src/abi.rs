@@ -362,10 +362,8 @@ unsafe fn if_named(ptr: *const c_void, name: *const c_char) -> *mut c_void {
 /// @return     its parent, NULL for a top-level chunk or NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_parent(ptr: *const c_void) -> *mut c_void {
-    if ptr.is_null() {
-        return null_mut();
-    }
-    user_of(walk::parent(chunk!(ptr, null_mut())))
+    // SAFETY: the module's rule.
+    unsafe { walk::user_parent(ptr) }
 }
 
 /// The name of a chunk's parent.
@@ -697,11 +695,19 @@ pub unsafe extern "C" fn talloc_show_parents(ctx: *const c_void, file: *mut FILE
 /// @return     1 if ptr is ctx or above it, else 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_is_parent(ctx: *const c_void, ptr: *const c_void) -> c_int {
+    // SAFETY: the module's rule.
+    match unsafe { walk::is_near(ctx, ptr) } {
+        Some(is_above) => is_above.into(),
+        None => is_far_parent(ctx, ptr),
+    }
+}
+
+#[inline(never)]
+fn is_far_parent(ctx: *const c_void, ptr: *const c_void) -> c_int {
     if ctx.is_null() {
         return 0;
     }
-    let c = chunk!(ctx, 0);
-    walk::ancestors(c)
+    walk::ancestors(chunk!(ctx, 0))
         .any(|a| a.user().cast_const() == ptr)
         .into()
 }

@@ -105,12 +105,17 @@ pub unsafe fn slow(
         if let Some(c) = member(Chunk::before(ctx), size, name) {
             return c.user();
         }
+    } else if obstacles == 0 && size <= SMALL_MAX {
+        let parent = Chunk::before(ctx);
+        if let Ok(first) = list::first_below(parent) {
+            return fresh(parent, first, size, name);
+        }
     }
     // SAFETY: the caller's promise.
     unsafe { slower(ctx, size, name, obstacles) }
 }
 
-/// All but members of pools.
+/// All but these.
 #[inline(never)]
 unsafe fn slower(
     ctx: *const c_void,
@@ -123,7 +128,7 @@ unsafe fn slower(
         match obstacles {
             0 => {
                 if let Ok(first) = list::first_below(parent) {
-                    return block(parent, first, size, name);
+                    return large(parent, first, size, name);
                 }
             }
             LIMITED => {
@@ -141,20 +146,31 @@ unsafe fn slower(
     unsafe { any(ctx, size, name) }
 }
 
-/// A block from malloc below an easy parent.
-#[inline(always)]
-fn block(
+/// A small block from malloc below an easy parent.
+#[inline(never)]
+fn fresh(
     parent: Chunk,
     first: Option<Chunk>,
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
-    let block = if size <= SMALL_MAX {
-        magazine::get_small_fresh(size)
-    } else {
-        magazine::get(HEADER + size)
+    let Some(block) = magazine::get_small_fresh(size) else {
+        return null_mut();
     };
-    let Some(block) = block else {
+    let c = Chunk::at(block);
+    let spot = Spot { c, parent, first };
+    spot.fill(size, sysmem::every(), name).user()
+}
+
+/// A large block.
+#[inline(always)]
+fn large(
+    parent: Chunk,
+    first: Option<Chunk>,
+    size: usize,
+    name: *const c_char,
+) -> *mut c_void {
+    let Some(block) = block_for(size) else {
         return null_mut();
     };
     let c = Chunk::at(block);
@@ -188,21 +204,36 @@ fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
 fn limited(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let account = limit::at_home(parent)?;
     let first = list::first_below(parent).ok()?;
-    // What is refused is refused again, with errno, by the slower way.
-    if sysmem::every() != 0 || !limit::fits(account, HEADER + size) {
+    if sysmem::every() != 0 || !limit::charge_fast(account, HEADER + size) {
         return None;
     }
-    let c = Chunk::at(magazine::get(HEADER + size)?);
-    limit::add(account, HEADER + size);
+    let Some(block) = block_for(size) else {
+        limit::uncharge(account, HEADER + size);
+        return None;
+    };
+    let c = Chunk::at(block);
     c.set_home(account.cast());
     let spot = Spot { c, parent, first };
     Some(spot.fill(size, LIMIT, name))
 }
 
+/// A block, kept or fresh.
+#[inline(always)]
+fn block_for(size: usize) -> Option<NonNull<u8>> {
+    if size <= SMALL_MAX {
+        match magazine::pop(size) {
+            None => magazine::get_small_fresh(size),
+            block => block,
+        }
+    } else {
+        magazine::get(HEADER + size)
+    }
+}
+
 /// A chunk without a parent, in a process without a null context.
 #[inline(always)]
 fn top(size: usize, name: *const c_char) -> *mut c_void {
-    let Some(block) = magazine::get(HEADER + size) else {
+    let Some(block) = block_for(size) else {
         return null_mut();
     };
     mac::ready();
@@ -266,6 +297,14 @@ impl Site {
         let mut account = null_mut::<Account>();
         if let Some(p) = parent {
             let t = p.payload();
+            if t >> EASY == 0 {
+                // Nothing to look for.
+                return Some(Site {
+                    c: Chunk::at(magazine::get(bytes)?),
+                    flags: sysmem::every(),
+                    home: null_mut(),
+                });
+            }
             if let Some((place, r)) = pool::carve(p, t, bytes) {
                 return Some(Site {
                     c: Chunk::at(place),

@@ -1,11 +1,11 @@
 //! What happens when something is wrong with a chunk: log and abort functions.
 
 use crate::sysmem;
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicPtr,
-    Ordering::{Acquire, Release},
+    AtomicPtr, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
 };
 
 /// A log or abort function as C sees it.
@@ -48,6 +48,8 @@ unsafe extern "C" fn write_stderr(message: *const c_char) {
 
 unsafe extern "C" {
     pub static mut stderr: *mut libc::FILE;
+    fn ftrylockfile(stream: *mut libc::FILE) -> c_int;
+    fn funlockfile(stream: *mut libc::FILE);
 }
 
 /// A user's function runs here: it may do anything to any chunk not held.
@@ -63,7 +65,7 @@ pub fn logs() -> bool {
     load(&LOG_FN).is_some()
 }
 
-/// Logs `BEFORE TEXT AFTER`, each as it is. A line that is longer than most and
+/// Logs `BEFORE TEXT AFTER`, each as it is, `(null)` for a NULL text. A line that is longer than most and
 /// for which there is no memory is cut.
 pub fn log_parts(before: &CStr, text: *const c_char, after: &CStr) {
     if !logs() {
@@ -74,7 +76,7 @@ pub fn log_parts(before: &CStr, text: *const c_char, after: &CStr) {
     // length that is given.
     unsafe {
         let text = if text.is_null() {
-            c"(NULL)".as_ptr()
+            c"(null)".as_ptr()
         } else {
             text
         };
@@ -106,13 +108,43 @@ pub fn report(reason: &CStr) {
         unsafe { f(reason.as_ptr()) };
         return;
     }
-    // SAFETY: a C string and a stream.
+    last_words((!logs()).then_some(reason));
+    // SAFETY: abort has no conditions.
+    unsafe { libc::abort() };
+}
+
+/// Writes the reason, if it has not been logged, to stderr, and what else waits in
+/// that stream's buffer, such as the reason that a log function wrote.
+fn last_words(reason: Option<&CStr>) {
+    /// The thread that is writing: the stream's write function may be the program's, and
+    /// be at fault itself. 0 for none.
+    static WRITING: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: it answers which thread this is.
+    let me = unsafe { libc::pthread_self() } as usize;
+    if WRITING.load(Relaxed) == me {
+        return;
+    }
+    // SAFETY: stderr is a stream for the life of the process.
     unsafe {
-        if !logs() {
-            libc::fputs(reason.as_ptr(), stderr);
-            libc::fputs(c"\n".as_ptr(), stderr);
+        let stream = stderr;
+        // Another thread may have it for a moment, or for ever: blocked in a write.
+        let mut tries = 200;
+        while ftrylockfile(stream) != 0 {
+            tries -= 1;
+            if tries == 0 {
+                return;
+            }
+            libc::usleep(1000);
         }
-        libc::abort();
+        WRITING.store(me, Relaxed);
+        if let Some(reason) = reason {
+            libc::fputs(reason.as_ptr(), stream);
+            libc::fputs(c"\n".as_ptr(), stream);
+        }
+        libc::fflush(stream);
+        // abort() may be left by a signal handler that jumps.
+        WRITING.store(0, Relaxed);
+        funlockfile(stream);
     }
 }
 
@@ -145,14 +177,96 @@ pub fn corrupted(name: *const c_char, field: &CStr, how: &CStr) {
 /// What the contract says of every pointer behind which there is no chunk.
 pub const UNKNOWN: &CStr = c"Bad talloc magic value - unknown value";
 
-/// A freed chunk was used; `at` says where it was freed.
+/// A freed chunk was used; `at` says where it was freed, unless that lay in an object
+/// that is no longer loaded.
 #[cold]
 #[inline(never)]
 pub fn after_free(at: *const c_char) {
+    let is_there = at.is_null() || !logs() || is_loaded(at.addr()) || is_readable(at);
     log_parts(
         c"talloc: access after free error - first free may be at ",
-        at,
+        if is_there { at } else { c"(unloaded)".as_ptr() },
         c"\n",
     );
     report(c"Bad talloc magic value - access after free");
+}
+
+/// Does it lie in what the loader has in memory now, as a string constant does?
+fn is_loaded(address: usize) -> bool {
+    unsafe extern "C" fn has(
+        object: *mut libc::dl_phdr_info,
+        _size: usize,
+        wanted: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the loader describes one of its objects, with so many headers.
+        unsafe {
+            let address = *wanted.cast::<usize>();
+            let base = (*object).dlpi_addr as usize;
+            let headers = (*object).dlpi_phdr;
+            (0..usize::from((*object).dlpi_phnum)).any(|i| {
+                let part = &*headers.add(i);
+                let start = base.wrapping_add(part.p_vaddr as usize);
+                part.p_type == libc::PT_LOAD
+                    && part.p_flags & libc::PF_R != 0
+                    && address.wrapping_sub(start) < part.p_memsz as usize
+            }) as c_int
+        }
+    }
+
+    let mut wanted = address;
+    // SAFETY: it calls back during the call alone.
+    unsafe { libc::dl_iterate_phdr(Some(has), (&raw mut wanted).cast()) != 0 }
+}
+
+/// Can a text be read to its end? No signal is provoked.
+fn is_readable(text: *const c_char) -> bool {
+    // No page is smaller.
+    const PAGE: usize = 4096;
+    let mut at = text;
+    loop {
+        if !is_readable_at(at.cast()) {
+            return false;
+        }
+        let rest = PAGE - at.addr() % PAGE;
+        // SAFETY: a page can be read as a whole or not at all.
+        if unsafe { libc::strnlen(at, rest) } < rest {
+            return true;
+        }
+        at = at.wrapping_add(rest);
+    }
+}
+
+/// Can the byte there be read? The kernel is asked; if it does not say, yes.
+fn is_readable_at(place: *const c_void) -> bool {
+    let mut byte = 0_u8;
+    let to = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    let from = libc::iovec {
+        iov_base: place.cast_mut(),
+        iov_len: 1,
+    };
+    // SAFETY: the kernel writes one byte to `byte`, and reads the other if it can. A
+    // pipe's end that is written to has a reader here. Raw calls are no places where a
+    // thread is cancelled.
+    unsafe {
+        if libc::process_vm_readv(libc::getpid(), &to, 1, &from, 1, 0) == 1 {
+            return true;
+        }
+        if *libc::__errno_location() == libc::EFAULT {
+            return false;
+        }
+        // Not allowed here, then.
+        let mut ends = [0 as c_int; 2];
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+            return true;
+        }
+        let written = libc::syscall(libc::SYS_write, ends[1], place, 1_usize);
+        let is_unreadable = written < 0 && *libc::__errno_location() == libc::EFAULT;
+        for end in ends {
+            libc::syscall(libc::SYS_close, end);
+        }
+        !is_unreadable
+    }
 }

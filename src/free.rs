@@ -34,6 +34,7 @@ const UNASKED: Payload = (1 << FLAGS) - 1 | TOP | EXACT | MEMBER | POOL | LIMIT;
 /// The same without `TOP`: of one that is shed.
 const IS_SHED: Payload = UNASKED & !TOP;
 const JUST_MEMBER: u64 = MEMBER >> FLAGS;
+const JUST_LIMITED: u64 = LIMIT >> FLAGS;
 
 /// `talloc_free`.
 ///
@@ -153,76 +154,67 @@ pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
 #[inline(never)]
 fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
     let mut cur = top;
-    let mut next = cur.child();
+    let mut c = cur.child()?;
     loop {
-        let c = match next {
-            Some(c) => c,
+        let t = c.payload();
+        if c.pprev() != cur.child_link() {
+            return Some(cur);
+        }
+        if t > SMALL_MAX as u64 && t & !IS_SHED != 0 {
+            return Some(cur);
+        }
+        if let Some(below) = c.child() {
+            if c == top || c.parent_user() != cur.user() {
+                return Some(cur);
+            }
+            (cur, c) = (c, below);
+            continue;
+        }
+        let next = c.next();
+        if t <= SMALL_MAX as u64 {
+            list::drop_first(cur, next);
+            walk::look_ahead(next);
+            c.kill(location);
+            // SAFETY: the block of a plain chunk that is gone.
+            unsafe { magazine::put_small(t as usize, c.start()) };
+        } else if t >> FLAGS == JUST_MEMBER {
+            let Some(r) = pool::of_member(c) else {
+                return Some(cur);
+            };
+            list::drop_first(cur, next);
+            c.kill(location);
+            pool::member_left(r, c, size_of_payload(t));
+        } else if t >> FLAGS == JUST_LIMITED && limit::leave_fast(c, size_of_payload(t)) {
+            list::drop_first(cur, next);
+            c.kill(location);
+            // SAFETY: the block of a chunk that is gone.
+            unsafe { magazine::put(HEADER + size_of_payload(t), c.start()) };
+        } else if !shed_flagged(cur, c, t, location) {
+            return Some(cur);
+        }
+        c = match next {
+            Some(next) => next,
             None if cur == top => return None,
             None => {
                 // A leaf now, and the first of its parent, or it would not have been entered.
                 let c = cur;
-                cur = cur.list_parent()?;
+                cur = c.list_parent()?;
                 c
             }
         };
-        let t = c.payload();
-        if c.pprev() != cur.child_link() || t & !IS_SHED != 0 {
-            return Some(cur);
-        }
-        if c.child().is_some() {
-            if c == top || c.parent_user() != cur.user() {
-                return Some(cur);
-            }
-            cur = c;
-            next = cur.child();
-            continue;
-        }
-        next = shed_one(cur, c, t, location);
-        if next == Some(c) {
-            return Some(cur);
-        }
     }
 }
 
-/// Frees the first child `c` of `cur`, a leaf.  Answers the next one, or `c` if it cannot
-/// go.
-#[inline(always)]
-fn shed_one(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option<Chunk> {
-    if t <= SMALL_MAX as u64 {
-        let Ok(next) = list::drop_first(cur, c) else {
-            return Some(c);
-        };
-        walk::look_ahead(next);
-        c.kill(location);
-        // SAFETY: the block of a plain chunk that is gone.
-        unsafe { magazine::put_small(t as usize, c.start()) };
-        return next;
-    }
-    if t >> FLAGS == JUST_MEMBER {
-        let Some(r) = pool::of_member(c) else {
-            return Some(c);
-        };
-        let Ok(next) = list::drop_first(cur, c) else {
-            return Some(c);
-        };
-        c.kill(location);
-        pool::member_left(r, c, size_of_payload(t));
-        return next;
-    }
-    shed_flagged(cur, c, t, location)
-}
-
+/// Frees the first child `c` of `cur`, a leaf with some flags.  False if it cannot go.
 #[inline(never)]
-fn shed_flagged(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> Option<Chunk> {
+fn shed_flagged(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> bool {
     // Nobody is to be called now, as a fault would do.
     if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
-        return Some(c);
+        return false;
     }
-    let Ok(next) = list::drop_first(cur, c) else {
-        return Some(c);
-    };
+    list::drop_first(cur, c.next());
     leave(c, t, location);
-    next
+    true
 }
 
 /// All between `at` and `top`, which are on the way of a walk now, are dying.
@@ -526,7 +518,7 @@ fn finish(c: Chunk, location: *const c_char) {
     // What is still there is dying in a walk further up the stack, which a destructor has
     // called us from.
     while let Some(orphan) = c.child() {
-        if !steal::first_to_none(c, orphan) {
+        if !steal::none(orphan) {
             break;
         }
     }

@@ -26,7 +26,7 @@ pub fn disable_null_tracking() {
         return;
     };
     while let Some(c) = null.child() {
-        if !steal::first_to_none(null, c) {
+        if !steal::none(c) {
             break;
         }
     }
@@ -37,28 +37,11 @@ pub fn disable_null_tracking() {
 
 /// The context that goes at exit; made on demand.
 pub fn autofree_context() -> Option<Chunk> {
-    static AT_EXIT: AtomicBool = AtomicBool::new(false);
     if AUTOFREE.get().is_none() {
         AUTOFREE.set(alloc::new(None, 0, c"autofree_context".as_ptr(), 0));
-        if !AT_EXIT.swap(true, Relaxed) {
-            at_exit(free_autofree);
-        }
+        end_well();
     }
     AUTOFREE.get()
-}
-
-/// Once: if it then stays because of a reference, it stays.
-extern "C" fn free_autofree() {
-    if let Some(c) = AUTOFREE.get() {
-        AUTOFREE.set(None);
-        free::chunk(c, c"talloc_autofree_context".as_ptr());
-    }
-}
-
-fn at_exit(f: extern "C" fn()) {
-    // SAFETY: a function of this library; glibc runs it at dlclose or exit,
-    // whichever comes first.
-    unsafe { libc::atexit(f) };
 }
 
 /// What is reported at exit; a full report wins.
@@ -71,16 +54,48 @@ const FULL_REPORT: u32 = 2;
 pub fn enable_leak_report(full: bool) {
     enable_null_tracking(true);
     let wanted = if full { FULL_REPORT } else { SHORT_REPORT };
-    if LEAK_REPORT.fetch_max(wanted, Relaxed) == NO_REPORT {
-        at_exit(report_leaks);
+    LEAK_REPORT.fetch_max(wanted, Relaxed);
+    end_well();
+}
+
+/// Has the process do the rest at its end. There is one handler for all of it: its
+/// place among those of the program is that of whatever was asked for first, and what
+/// is asked for later changes nothing about that.
+fn end_well() {
+    static AT_EXIT: AtomicBool = AtomicBool::new(false);
+    if !AT_EXIT.swap(true, Relaxed) {
+        // SAFETY: a function of this library; glibc runs it at dlclose or exit,
+        // whichever comes first.
+        unsafe { libc::atexit(at_end) };
     }
 }
 
-extern "C" fn report_leaks() {
+extern "C" fn at_end() {
     free_autofree();
-    let full = LEAK_REPORT.load(Relaxed) == FULL_REPORT;
-    if let Some(null) = NULL_CONTEXT.get().filter(|&null| report::totals(null).size != 0) {
+    report_leaks();
+}
+
+/// Once: if it then stays because of a reference, it stays. One that a destructor asks
+/// for meanwhile belongs to nobody, and is a leak.
+fn free_autofree() {
+    if let Some(c) = AUTOFREE.get() {
+        AUTOFREE.set(None);
+        free::chunk(c, c"talloc_autofree_context".as_ptr());
+        AUTOFREE.set(None);
+    }
+}
+
+fn report_leaks() {
+    let max_depth = match LEAK_REPORT.load(Relaxed) {
+        NO_REPORT => return,
+        FULL_REPORT => -1,
+        _ => 1,
+    };
+    let Some(null) = NULL_CONTEXT.get() else {
+        return;
+    };
+    if report::totals(null).size != 0 {
         // SAFETY: stderr is a stream for the life of the process.
-        unsafe { report::print(null, 0, if full { -1 } else { 1 }, fault::stderr) };
+        unsafe { report::print(null, 0, max_depth, fault::stderr) };
     }
 }

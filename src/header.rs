@@ -214,10 +214,12 @@ impl Chunk {
         field!(self, head)
     }
 
-    /// From here on this is no chunk any more, and says where it was freed.
+    /// From here on this is no chunk any more, and says where it was freed, if that is known.
     #[inline(always)]
     pub fn kill(self, location: *const c_char) {
-        field!(self, name = location);
+        if !location.is_null() {
+            field!(self, name = location);
+        }
         field!(self, head = !field!(self, head));
     }
 

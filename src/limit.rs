@@ -188,28 +188,38 @@ pub fn charge(account: *mut Account, bytes: usize) -> bool {
     false
 }
 
-/// Would no account from this one up go beyond its limit, as it looks?
+/// The same, the fast way: for an account of one thread with none above.  False for others,
+/// too.
 #[inline(always)]
-pub fn fits(account: *mut Account, bytes: usize) -> bool {
-    let mut at = account;
-    while !at.is_null() {
-        let a = record!(at);
-        if a.shared != 0 || a.max != 0 && a.used.load(Relaxed) + bytes > a.max {
-            return false;
-        }
-        at = a.above;
+pub fn charge_fast(account: *mut Account, bytes: usize) -> bool {
+    let a = record!(account);
+    let used = a.used.load(Relaxed).wrapping_add(bytes);
+    if !a.above.is_null() || a.shared != 0 || used > a.max {
+        return false;
     }
+    a.used.store(used, Relaxed);
+    true
+}
+
+/// A plain chunk of `size` bytes leaves the account that its `home` leads to, and owns none;
+/// the fast way, else false, and nothing is done.
+#[inline(always)]
+pub fn leave_fast(c: Chunk, size: usize) -> bool {
+    let r = records::at(c.home()).cast::<Account>();
+    let a = record!(r);
+    if a.kind != Kind::Account || !a.above.is_null() || a.shared != 0 || a.owner == c.start() {
+        return false;
+    }
+    a.used.store(a.used.load(Relaxed).wrapping_sub(HEADER + size), Relaxed);
     true
 }
 
 /// Takes `bytes` off an account and all above it.
-#[inline(always)]
 pub fn uncharge(account: *mut Account, bytes: usize) {
     add(account, bytes.wrapping_neg());
 }
 
 /// Adds `bytes` to an account and all above it.
-#[inline(always)]
 pub fn add(account: *mut Account, bytes: usize) {
     let mut at = account;
     while !at.is_null() {

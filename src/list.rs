@@ -99,10 +99,7 @@ fn can_be_taken_out(c: Chunk) -> bool {
 /// The same for a chunk with any flags, which may be in no list.
 pub fn is_intact(c: Chunk, is_top: bool) -> bool {
     let _lock = is_top.then(root::lock_links);
-    if c.pprev().is_null() {
-        return c.next().is_none();
-    }
-    can_be_taken_out(c)
+    c.pprev().is_null() || can_be_taken_out(c)
 }
 
 /// Takes `c`, with that `TOP` or without, out of its list, if it is in one.
@@ -172,55 +169,51 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
         store(pprev, Some(new));
     }
     drop(lock);
-    if !take_children_along(old, new) {
+    if !take_children_along(new) {
         new.corrupted(c"child");
     }
 }
 
-/// The children of `new`, which was `old`, follow.  False if they are not as they should be:
-/// then some are lost.
-fn take_children_along(old: Chunk, new: Chunk) -> bool {
-    // The first of them leads back to the old place.
-    let (mut was, mut link) = (old.child_link(), new.child_link());
+/// The children of `new`, which has moved, follow.  False if they are not as they should
+/// be: then some are lost.
+fn take_children_along(new: Chunk) -> bool {
+    let mut link = new.child_link();
     let mut child = new.child();
     while let Some(ch) = child {
-        if ch.pprev() != was {
+        // The first of them leads back to the old place.
+        if link == new.child_link() {
+            ch.set_pprev(link);
+        } else if ch.pprev() != link {
             return false;
         }
-        ch.set_pprev(link);
         ch.set_parent_user(new.user());
         link = ch.next_link();
-        was = link;
         child = ch.next();
     }
     true
 }
 
-/// The first child `c` of `parent` is about to go: nobody finds it here from now on.  An
-/// error, and nothing is done, if the next one does not lead back.
+/// The first child of `parent`, before `next`, is about to go: nobody finds it here from now
+/// on.
 #[inline(always)]
-pub fn drop_first(parent: Chunk, c: Chunk) -> Result<Option<Chunk>, ()> {
-    let next = c.next();
+pub fn drop_first(parent: Chunk, next: Option<Chunk>) {
     if let Some(next) = next {
-        if next.pprev() != c.next_link() {
-            return Err(());
-        }
         next.set_pprev(parent.child_link());
     }
     parent.set_child(next);
-    Ok(next)
 }
 
 /// Does `to`, to which the word `link` of the chunk `from` leads, lead back, or is one of
 /// us just changing that?
+#[inline(always)]
 pub fn leads_back(from: Chunk, link: Link, to: Chunk) -> bool {
+    to.pprev() == link || leads_back_meanwhile(from, link, to)
+}
+
+#[cold]
+#[inline(never)]
+fn leads_back_meanwhile(from: Chunk, link: Link, to: Chunk) -> bool {
     let pprev = to.pprev();
-    if to == from {
-        return false;
-    }
-    if pprev == link {
-        return true;
-    }
     // `from` is leaving.
     if pprev == from.pprev() && load(pprev) == Some(from) {
         return true;
@@ -249,7 +242,7 @@ pub fn relocate(
     }
     let new = f();
     let moved = new.filter(|&new| new != c);
-    let are_sound = moved.is_none_or(|new| take_children_along(c, new));
+    let are_sound = moved.is_none_or(take_children_along);
     if is_listed {
         put_back(new.unwrap_or(c));
     }

@@ -107,18 +107,23 @@ pub fn is_same_block(old: usize, new: usize) -> bool {
 /// Places of a magazine, one of which is the sentinel.
 const PLACES: usize = 64;
 const ROOM: usize = PLACES - 1;
-const BYTES: usize = PLACES * size_of::<usize>();
+const BYTES: usize = size_of::<Array>();
 /// What each class may keep whatever the bound is.
 const FEW: usize = 4;
 /// What moves between a magazine and the depot.
 const HALF: usize = ROOM / 2;
-/// Where the arrays begin.
-const ARRAYS: usize = 8192;
-const MAPPED: usize = ARRAYS + CLASSES * BYTES;
 /// What goes back to malloc between two looks at what is alive.
 const LOOK: usize = 64 * 1024;
 
 type Block = *mut u8;
+
+/// The places of a magazine, of which `ROOM` at most are in use.
+#[repr(C)]
+#[cfg_attr(target_pointer_width = "64", repr(align(512)))]
+#[cfg_attr(target_pointer_width = "32", repr(align(256)))]
+struct Array([Block; PLACES]);
+
+const _: () = assert!(align_of::<Array>() == size_of::<Array>());
 
 /// Half a magazine in the depot.
 struct Load {
@@ -161,28 +166,39 @@ struct Magazines {
     /// All threads', under the lock of `root`.
     older: *mut Magazines,
     newer: *mut Magazines,
+    /// In pages of their own, which are touched as they are used.
+    arrays: [Array; CLASSES],
 }
 
-const _: () = assert!(size_of::<Magazines>() <= ARRAYS);
+/// A field of one class.
+macro_rules! of {
+    ($magazines:ident.$field:ident[$class:expr]) => {{
+        debug_assert!($class < CLASSES);
+        // SAFETY: every class here comes from `class_of`, or from a loop over all.
+        unsafe { $magazines.$field.get_unchecked_mut($class) }
+    }};
+}
 
 /// Where a thread's pointer leads before it has magazines, and once it ends: nothing to
 /// take, no room.
 #[repr(C)]
 struct NoMagazines {
-    top: [*const usize; CLASSES],
+    top: [*const Block; CLASSES],
 }
 
-#[repr(C, align(512))]
-struct Nothing([usize; PLACES]);
+#[repr(C)]
+struct Nothing(Array);
 
-// SAFETY: never written to: its only way in has no room.
+// SAFETY: never written to: their only way in has no room.
 unsafe impl Sync for NoMagazines {}
+// SAFETY: as above.
+unsafe impl Sync for Nothing {}
 
-static NOTHING: Nothing = Nothing([0; PLACES]);
+static NOTHING: Nothing = Nothing(Array([null_mut(); PLACES]));
 
 #[unsafe(no_mangle)]
 static talloc_impl_no_magazines: NoMagazines = NoMagazines {
-    top: [(&raw const NOTHING.0[ROOM]); CLASSES],
+    top: [(&raw const NOTHING.0.0[ROOM]); CLASSES],
 };
 
 /// The small blocks that are alive, of all threads, in bytes; as of their last looks.
@@ -199,16 +215,22 @@ unsafe extern "C" {
 }
 
 /// How far a thread's pointer is from its thread pointer, 0 before that is known and where
-/// no thread has one; `tools.c` finds out.
+/// no thread has one.
+#[cfg(target_arch = "x86_64")]
+static DISTANCE: AtomicUsize = AtomicUsize::new(0);
+
+/// `tools.c` finds out.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(no_mangle)]
-static talloc_impl_magazines_at: AtomicUsize = AtomicUsize::new(0);
+extern "C" fn talloc_impl_magazines_at(distance: usize) {
+    DISTANCE.store(distance, Relaxed);
+}
 
 /// Those of this thread, or those in which there is nothing.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn now() -> Option<NonNull<Magazines>> {
-    let at = talloc_impl_magazines_at.load(Relaxed);
+    let at = DISTANCE.load(Relaxed);
     if at == 0 {
         return None;
     }
@@ -341,7 +363,7 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let Some(m) = mine() {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if class < RECORDS && m.loads[class] != 0 {
+        if class < RECORDS && *of!(m.loads[class]) != 0 {
             return m.refill(class);
         }
         if class < SMALL {
@@ -370,7 +392,10 @@ unsafe fn put_slow(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if m.make_room(class) && push_class(class, block) {
+        let cost = cost(class);
+        if m.direct >= cost && usize::from(*of!(m.room[class])) >= FEW {
+            m.direct -= cost;
+        } else if m.make_room(class) && push_class(class, block) {
             return;
         }
         m.went_back(class, 1);
@@ -408,29 +433,27 @@ pub fn put_record(record: *mut Record) {
 }
 
 impl Magazines {
-    fn array(&self, class: usize) -> *mut Block {
-        (&raw const *self)
-            .cast::<u8>()
-            .cast_mut()
-            .wrapping_add(ARRAYS + class * BYTES)
-            .cast()
+    fn array(&mut self, class: usize) -> *mut Block {
+        of!(self.arrays[class]).0.as_mut_ptr()
     }
 
     /// Where the sentinel of a class is.
-    fn sentinel(&self, class: usize) -> *mut Block {
-        self.array(class).wrapping_add(ROOM - usize::from(self.room[class]))
+    fn sentinel(&mut self, class: usize) -> *mut Block {
+        self.array(class).wrapping_add(ROOM - usize::from(*of!(self.room[class])))
     }
 
     /// How many blocks lie in the array of a class.
-    fn held(&self, class: usize) -> usize {
-        (self.top[class].addr() - self.sentinel(class).addr()) / size_of::<Block>()
+    fn held(&mut self, class: usize) -> usize {
+        (of!(self.top[class]).addr() - self.sentinel(class).addr()) / size_of::<Block>()
     }
 
     /// Bytes of small blocks that are alive here.
-    fn alive(&self) -> isize {
-        let kept: usize = (0..SMALL)
-            .map(|class| cost(class) * (self.held(class) + self.loads[class] as usize * HALF))
-            .sum();
+    fn alive(&mut self) -> isize {
+        let mut kept = 0;
+        for class in 0..SMALL {
+            let blocks = self.held(class) + *of!(self.loads[class]) as usize * HALF;
+            kept += cost(class) * blocks;
+        }
         self.from_malloc - kept as isize
     }
 
@@ -457,46 +480,47 @@ impl Magazines {
 
     /// Room for one more block of `class`, if it may have any.
     fn make_room(&mut self, class: usize) -> bool {
-        let cost = cost(class);
-        if self.direct >= cost {
-            self.direct -= cost;
+        let (cost, has) = (cost(class), usize::from(*of!(self.room[class])));
+        let more = match has {
+            ROOM => HALF,
+            _ => has.max(FEW).min(ROOM - has),
+        };
+        if self.reserved + more * cost <= self.bound {
+            return self.grow(class, more);
+        }
+        if has < FEW && FEW * cost <= self.bound / 16 {
+            return self.grow(class, FEW - has); // in any case
+        }
+        if cost > self.bound {
             return false;
         }
-        let has = usize::from(self.room[class]);
-        let more = if has < ROOM {
-            has.clamp(FEW.min(ROOM - has), ROOM - has)
-        } else {
-            HALF
-        };
-        let bytes = more * cost;
-        if self.reserved + bytes > self.bound {
+        if self.direct < cost {
+            self.direct = LOOK;
             self.look();
-            self.shrink_to(self.bound.saturating_sub(bytes), class);
-        }
-        let fits = self.reserved + bytes <= self.bound;
-        if !fits && (has >= FEW || FEW * cost > self.bound / 16) {
-            // At most: one, where one is all that fits.
-            if !(has == 0 && self.reserved + cost <= self.bound) {
-                self.direct = LOOK;
-                return false;
+            self.shrink_to(self.bound.saturating_sub(more * cost), class);
+            if self.reserved + more * cost <= self.bound {
+                return self.grow(class, more);
             }
+        }
+        if has == 0 && self.reserved + cost <= self.bound {
             return self.grow(class, 1);
         }
-        self.grow(class, more)
+        self.direct = self.direct.saturating_sub(cost);
+        false
     }
 
     /// Gives a class room for so many more.
     fn grow(&mut self, class: usize, more: usize) -> bool {
-        if usize::from(self.room[class]) == ROOM {
+        if usize::from(*of!(self.room[class])) == ROOM {
             return self.unload(class);
         }
         let (sentinel, count) = (self.sentinel(class), self.held(class) + 1);
         // SAFETY: within the array, since there is room for `more`.
         unsafe {
             sentinel.sub(more).copy_from(sentinel, count);
-            self.top[class] = self.top[class].sub(more);
+            *of!(self.top[class]) = of!(self.top[class]).sub(more);
         }
-        self.room[class] += more as u8;
+        *of!(self.room[class]) += more as u8;
         self.reserved += more * cost(class);
         true
     }
@@ -510,24 +534,24 @@ impl Magazines {
         // SAFETY: the array is full: it holds twice that.
         unsafe {
             (&raw mut (*load).blocks).cast::<Block>().copy_from_nonoverlapping(lowest, HALF);
-            (*load).next = self.depot[class];
+            (*load).next = *of!(self.depot[class]);
             lowest.copy_from(lowest.add(HALF), ROOM - HALF);
-            self.top[class] = self.top[class].sub(HALF);
+            *of!(self.top[class]) = of!(self.top[class]).sub(HALF);
         }
-        self.depot[class] = load;
-        self.loads[class] += 1;
+        *of!(self.depot[class]) = load;
+        *of!(self.loads[class]) += 1;
         self.reserved += HALF * cost(class);
         true
     }
 
     /// Half a magazine comes back from the depot, into an empty one; one block of it.
     fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let load = self.depot[class];
+        let load = *of!(self.depot[class]);
         let lowest = self.sentinel(class).wrapping_add(1);
         // SAFETY: there is a load; the array of a class with one has all its room.
         unsafe {
             lowest.copy_from_nonoverlapping((&raw const (*load).blocks).cast::<Block>(), HALF);
-            self.top[class] = lowest.add(HALF - 1);
+            *of!(self.top[class]) = lowest.add(HALF - 1);
         }
         self.drop_load(class);
         pop_class(class)
@@ -535,11 +559,11 @@ impl Magazines {
 
     /// The topmost load of a class is empty.
     fn drop_load(&mut self, class: usize) {
-        let load = self.depot[class];
+        let load = *of!(self.depot[class]);
         // SAFETY: a load of ours; shelves are aligned to their size.
         unsafe {
-            self.depot[class] = (*load).next;
-            self.loads[class] -= 1;
+            *of!(self.depot[class]) = (*load).next;
+            *of!(self.loads[class]) -= 1;
             self.reserved -= HALF * cost(class);
             let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
             (*shelf).used -= 1;
@@ -596,32 +620,35 @@ impl Magazines {
         Some(())
     }
 
-    /// Takes room from classes, cold ones first, until so many bytes are left; `class` is
-    /// spared.
+    /// Takes room from classes that are cold, until so many bytes are left; `class` is spared,
+    /// unless all together have more than they may.
     fn shrink_to(&mut self, bytes: usize, class: usize) {
-        let mut idle = 0; // classes in a row with nothing to give
-        while self.reserved > bytes && idle <= 2 * CLASSES {
+        for _ in 0..CLASSES {
             let at = self.hand;
-            let seen = self.top[at].addr() as u16;
-            let is_cold = core::mem::replace(&mut self.seen[at], seen) == seen;
-            if at != class && (is_cold || idle > CLASSES) && self.take_room(at, FEW) {
-                idle = 0; // the same again: a depot may have many
-            } else {
-                self.hand = (at + 1) % CLASSES;
-                idle += 1;
+            self.hand = if at + 1 < CLASSES { at + 1 } else { 0 };
+            if *of!(self.room[at]) == 0 || at == class {
+                continue;
+            }
+            let seen = of!(self.top[at]).addr() as u16;
+            let is_cold = core::mem::replace(of!(self.seen[at]), seen) == seen;
+            while is_cold && self.reserved > bytes && self.take_room(at, FEW) {}
+        }
+        let (mut at, mut left) = (class, CLASSES);
+        while self.reserved > self.bound && left > 0 {
+            if !self.take_room(at, FEW) {
+                at = if at + 1 < CLASSES { at + 1 } else { 0 };
+                left -= 1;
             }
         }
-        // Nobody else has any.
-        while self.reserved > self.bound && self.take_room(class, FEW) {}
     }
 
     /// A class gives a load back, or half of its room, but for `few` places. False if there
     /// is nothing to give.
     fn take_room(&mut self, class: usize, few: usize) -> bool {
-        if self.loads[class] != 0 {
+        if *of!(self.loads[class]) != 0 {
             // SAFETY: the topmost load; its blocks are nobody's.
             unsafe {
-                for block in (*self.depot[class]).blocks {
+                for block in (**of!(self.depot[class])).blocks {
                     give_back(class, block);
                 }
             }
@@ -629,7 +656,7 @@ impl Magazines {
             self.drop_load(class);
             return true;
         }
-        let has = usize::from(self.room[class]);
+        let has = usize::from(*of!(self.room[class]));
         let few = if few * cost(class) > self.bound / 16 { 0 } else { few };
         if has <= few {
             return false;
@@ -647,10 +674,10 @@ impl Magazines {
             let new = sentinel.add(less);
             new.add(1).copy_from(lowest, held - gone);
             *new = null_mut();
-            self.top[class] = new.add(held - gone);
+            *of!(self.top[class]) = new.add(held - gone);
         }
         self.went_back(class, gone);
-        self.room[class] -= less as u8;
+        *of!(self.room[class]) -= less as u8;
         self.reserved -= less * cost(class);
         true
     }
@@ -668,17 +695,18 @@ impl Magazines {
 #[inline(never)]
 fn open() -> Option<*mut Magazines> {
     let (bound, _) = sysmem::may_keep()?;
-    let place = sysmem::pages(MAPPED)?;
+    let place = sysmem::pages(size_of::<Magazines>())?;
     let m = place.as_ptr().cast::<Magazines>();
     // SAFETY: fresh zeros, large enough, aligned to a page.
     unsafe {
+        let fresh = &mut *m;
         for class in 0..CLASSES {
-            (*m).top[class] = (*m).array(class).add(ROOM);
+            *of!(fresh.top[class]) = fresh.array(class).add(ROOM);
         }
-        (*m).bound = bound.saturating_sub(ARRAYS);
+        fresh.bound = bound.saturating_sub(size_of::<Magazines>() - CLASSES * BYTES);
         // tools.c stores it for this thread, or says no.
         if talloc_impl_magazines_keep(m.cast()) == 0 {
-            sysmem::unmap(place.as_ptr(), MAPPED);
+            sysmem::unmap(place.as_ptr(), size_of::<Magazines>());
             return None;
         }
     }
@@ -753,7 +781,7 @@ unsafe fn close(m: *mut Magazines) {
         // What it leaves alive, others may free.
         ALIVE.0.fetch_add(alive - (*m).told, Relaxed);
         (*m).empty();
-        sysmem::unmap(m.cast(), MAPPED);
+        sysmem::unmap(m.cast(), size_of::<Magazines>());
     }
 }
 

@@ -64,7 +64,7 @@ pub unsafe fn mismatch(c: Option<Chunk>, expected: *const c_char, location: *con
     let format = c"%s: Type mismatch: name[%s] expected[%s]".as_ptr();
     let or_null = |text: *const c_char| {
         if text.is_null() {
-            c"NULL".as_ptr()
+            c"(null)".as_ptr()
         } else {
             text
         }

@@ -262,7 +262,10 @@ pub fn leave(c: Chunk, t: Payload) {
         return;
     };
     if t & POOL == 0 {
-        return member_left(r, c, size_of_payload(t));
+        let size = size_of_payload(t);
+        tools::gone(r, c, size);
+        let end = c.start().wrapping_add(footprint(HEADER + size));
+        return room_left(r, c.start(), end);
     }
     tools::left(r, c, size_of_payload(t));
     record!(r).live &= !OWN;
@@ -313,14 +316,11 @@ pub fn can_leave(c: Chunk, t: Payload) -> bool {
     true
 }
 
-/// A plain member of `size` user bytes leaves; its record has been looked at.
+/// What is just a member, of `size` user bytes, leaves; its record has been looked at.  No
+/// tool is watching, or it would be `EXACT`, too.
 #[inline(always)]
 pub fn member_left(r: *mut Record, c: Chunk, size: usize) {
-    if tools::may_watch() {
-        tools::gone(r, c, size);
-    }
-    let end = c.start().wrapping_add(footprint(HEADER + size));
-    room_left(r, c.start(), end);
+    room_left(r, c.start(), c.start().wrapping_add(round(HEADER + size)));
 }
 
 /// What lay between `begin` and `end` has left.

@@ -285,6 +285,17 @@ pub fn fill(place: *mut c_void, bytes: usize) {
     }
 }
 
+/// Does the user want malloc to write over what it gives and takes?  What is kept would
+/// escape that.
+fn is_perturbed() -> bool {
+    // SAFETY: C strings; the environment is read as getenv allows.
+    let tunables = unsafe {
+        let text = libc::getenv(c"GLIBC_TUNABLES".as_ptr());
+        !text.is_null() && !libc::strstr(text, c"malloc.perturb".as_ptr()).is_null()
+    };
+    tunables || number(c"MALLOC_PERTURB_").is_some_and(|byte| byte != 0)
+}
+
 /// How many bytes a thread may keep in any case.
 pub const KEPT: usize = 256 * 1024;
 
@@ -299,7 +310,7 @@ pub fn may_keep() -> Option<(usize, bool)> {
         let wanted = number(c"TALLOC_THREAD_CACHE");
         let bytes = match (tool(), wanted) {
             (Tool::Watcher, _) | (Tool::Profiler, None) => 0,
-            _ if free_fill().is_some() => 0,
+            _ if free_fill().is_some() || is_perturbed() => 0,
             (_, None) => DEFAULT,
             (_, Some(bytes)) => bytes.min(DEFAULT - 1),
         };

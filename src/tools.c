@@ -3,8 +3,8 @@
  * own, and requests to memory tools.
  *
  * What memory tools are told: valgrind's memcheck by client requests, AddressSanitizer by
- * the functions of its runtime, if it is in the process.  Without a tool only
- * talloc_impl_tool() is ever called.
+ * the functions of its runtime, if it is in the process.  Without a tool that watches
+ * accesses only talloc_impl_tool() is ever called.
  *
  * A block from malloc is known to them anyway. They are told what happens inside
  * a pool or cache: where a member lies, and that it is gone.
@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* What tools.rs leaves free behind a member, at least. */
 enum { GAP = 16 };
@@ -32,6 +34,7 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end);
 
 /* Numbers of valgrind's interface, which are the same in all its versions. */
 enum {
+	RUNNING_ON_VALGRIND = 0x1001,
 	CREATE_MEMPOOL = 0x1303,
 	DESTROY_MEMPOOL = 0x1304,
 	MEMPOOL_ALLOC = 0x1305,
@@ -82,17 +85,37 @@ __attribute__((weak)) void __asan_poison_memory_region(void const volatile *plac
 __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *place,
 							 size_t size);
 
-/* ---- for arena.rs -------------------------------------------------------- */
+/* ---- tools that look at malloc alone ------------------------------------- */
 
-/* Is one of them watching? */
+/* LeakSanitizer, also as a part of other sanitizers. */
+__attribute__((weak)) void __lsan_do_leak_check(void);
+
+/* heaptrack, preloaded or linked. */
+__attribute__((weak)) void heaptrack_stop(void);
+
+/* ---- for sysmem.rs ------------------------------------------------------ */
+
+/*
+ * What tool there is: NO_TOOL; LOOKS_ON, one that makes out whose a block is by the
+ * calls of malloc and free, or counts what is executed; WATCHES, one that wants to be
+ * told what may be accessed.
+ */
+enum { NO_TOOL, LOOKS_ON, WATCHES };
+
 int talloc_impl_tool(void)
 {
 	char none = 0;
 
 	/* memcheck says -1 to this, valgrind's other tools nothing. */
-	return __asan_poison_memory_region != NULL ||
-	       request(MAKE_DEFINED, &none, 0, 0, 0) != 0;
+	if (__asan_poison_memory_region != NULL || request(MAKE_DEFINED, &none, 0, 0, 0) != 0)
+		return WATCHES;
+	if (__lsan_do_leak_check != NULL || heaptrack_stop != NULL ||
+	    request(RUNNING_ON_VALGRIND, NULL, 0, 0, 0) != 0)
+		return LOOKS_ON;
+	return NO_TOOL;
 }
+
+/* ---- for tools.rs -------------------------------------------------------- */
 
 /* No access to size bytes. */
 void talloc_impl_hide(void *place, size_t size)
@@ -233,22 +256,24 @@ static uintptr_t distance(void)
 	return answer;
 }
 
-extern uintptr_t talloc_impl_magazines_at;
+void talloc_impl_magazines_at(uintptr_t distance);
+
+static uintptr_t known_distance;
 
 static void find_magazines(void)
 {
-	talloc_impl_magazines_at = distance();
+	known_distance = distance();
+	talloc_impl_magazines_at(known_distance);
 }
 
 static int can_have_magazines(void)
 {
-	return talloc_impl_magazines_at != 0;
+	return known_distance != 0;
 }
 
 static void set_magazines(void *magazines)
 {
-	__asm__ volatile("mov %1, %%fs:(%0)" : : "r"(talloc_impl_magazines_at), "r"(magazines)
-			 : "memory");
+	__asm__ volatile("mov %1, %%fs:(%0)" : : "r"(known_distance), "r"(magazines) : "memory");
 }
 #else
 void *talloc_impl_magazines_now(void);
@@ -305,7 +330,10 @@ static sem_t *is_exit;
 
 static void notice_exit(void)
 {
-	if (is_exit != NULL)
+	/* Where one thread alone has magazines, and it is the first, it is the one that exits. */
+	static int threads;
+
+	if (is_exit != NULL || (threads++ == 0 && getpid() == (pid_t)syscall(SYS_gettid)))
 		return;
 	is_exit = malloc(sizeof(*is_exit));
 	if (is_exit != NULL && sem_init(is_exit, 0, 0) == 0)

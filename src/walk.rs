@@ -8,9 +8,11 @@
 //! unless it was the newest child it has no parent ([`parent`] answers as the original
 //! does).  A loop that a caller made (a context stolen to below itself) ends every walk.
 
-use crate::header::{Chunk, DYING, ORPHAN, is_alive};
+use crate::header::{Chunk, DYING, ORPHAN, is_alive, user_of};
 use crate::{list, root};
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
+use core::ptr::null_mut;
 
 /// The parent, as callers may know it.
 #[inline]
@@ -20,6 +22,57 @@ pub fn parent(c: Chunk) -> Option<Chunk> {
     } else {
         list_parent(c)
     }
+}
+
+/// `talloc_parent`.  The parent itself is looked at when it is used.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn user_parent(ptr: *const c_void) -> *mut c_void {
+    if !ptr.is_null() {
+        let c = Chunk::before(ptr);
+        let t = c.payload();
+        if is_alive(t) && t & DYING == 0 {
+            return c.parent_user();
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { user_parent_slow(ptr) }
+}
+
+#[inline(never)]
+unsafe fn user_parent_slow(ptr: *const c_void) -> *mut c_void {
+    if ptr.is_null() {
+        return null_mut();
+    }
+    // SAFETY: the caller's promise.
+    user_of(unsafe { Chunk::checked(ptr) }.and_then(parent))
+}
+
+/// Is `above` the chunk of `ptr` or one of the nearest above it?  `None` if that is not so
+/// simple.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn is_near(ptr: *const c_void, above: *const c_void) -> Option<bool> {
+    let mut at = ptr;
+    for _ in 0..100 {
+        if at.is_null() {
+            return Some(false);
+        }
+        let c = Chunk::before(at);
+        let t = c.payload();
+        if !is_alive(t) || t & DYING != 0 {
+            return None;
+        }
+        if at == above {
+            return Some(true);
+        }
+        at = c.parent_user();
+    }
+    None
 }
 
 /// The chunk in whose list `c` is.
@@ -68,8 +121,7 @@ pub fn is_newest(c: Chunk) -> bool {
         if x == c {
             return true;
         }
-        let t = x.payload();
-        if !is_alive(t) || t & DYING == 0 {
+        if !x.has(DYING) {
             return false;
         }
         at = x.next();
@@ -143,12 +195,6 @@ pub struct Subtree {
     depth: usize,
     descend: bool,
     dying_too: bool,
-    /// A chunk that the walk came to, how many more it may come to before there is another
-    /// one, and how many there were: no chunk is come to twice, unless somebody wrote over
-    /// the parent of one.
-    marker: Chunk,
-    left: usize,
-    power: usize,
 }
 
 /// The subtree of `root`, `root` included, without what is dying below it.
@@ -159,9 +205,6 @@ pub fn subtree(root: Chunk) -> Subtree {
         depth: 0,
         descend: true,
         dying_too: false,
-        marker: root,
-        left: 1,
-        power: 1,
     }
 }
 
@@ -182,22 +225,6 @@ impl Subtree {
     /// Leaves out what lies below the chunk returned last.
     pub fn skip_children(&mut self) {
         self.descend = false;
-    }
-
-    /// The walk has come to `c`; ends if it was there before.
-    fn come_to(&mut self, c: Chunk) -> Option<Chunk> {
-        if c == self.marker {
-            (self.at, self.descend) = (Some(self.root), false);
-            return None;
-        }
-        self.left -= 1;
-        if self.left == 0 {
-            self.marker = c;
-            self.power *= 2;
-            self.left = self.power;
-        }
-        self.at = Some(c);
-        self.at
     }
 
     fn visible(&self, c: Option<Chunk>) -> Option<Chunk> {
@@ -222,13 +249,15 @@ impl Iterator for Subtree {
             if let Some(child) = self.visible(child(cur)) {
                 self.depth += 1;
                 look_ahead(child.next());
-                return self.come_to(child);
+                self.at = Some(child);
+                return self.at;
             }
         }
         while cur != self.root {
             if let Some(sibling) = self.visible(next(cur)) {
                 look_ahead(sibling.next());
-                return self.come_to(sibling);
+                self.at = Some(sibling);
+                return self.at;
             }
             // Where the walk came down from.
             cur = list_parent(cur)?;

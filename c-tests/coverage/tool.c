@@ -9,5 +9,5 @@ int __wrap_talloc_impl_tool(void);
 
 int __wrap_talloc_impl_tool(void)
 {
-	return getenv("COVERAGE_TOOL") != NULL && __real_talloc_impl_tool();
+	return getenv("COVERAGE_TOOL") != NULL ? __real_talloc_impl_tool() : 0;
 }

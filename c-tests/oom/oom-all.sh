@@ -63,12 +63,14 @@ report $status "it compiles"
 
 # ---- is every allocation seen? ------------------------------------------------
 
-# What fails are malloc, calloc and realloc.
+# What fails are malloc, calloc and realloc. A report may be wanted in a signal handler,
+# where malloc cannot be called: it takes pages, and c-tests/ours/depth_report.c sees what
+# it does without.
 nm -D --undefined-only "$lib/libtalloc.so.2" | sed 's/.* //; s/@.*//' |
 	grep -E '^(.*alloc|.*memalign|valloc|.*strn?dup|.*asprintf|getline|getdelim|mmap.*|s?brk|open_memstream|fopen.*|tmpfile)$' |
-	grep -vE '^(malloc|calloc|realloc)$' >"$work/log"
+	grep -vE '^(malloc|calloc|realloc|mmap)$' >"$work/log"
 [ ! -s "$work/log" ]
-report $? "the library gets memory from malloc, calloc and realloc only"
+report $? "the library gets memory from malloc, calloc and realloc, and pages for reports"
 
 # By name, or looked up because the original does not have it.
 {

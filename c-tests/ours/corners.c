@@ -35,11 +35,11 @@ static void null_texts(void)
 	CHECK(talloc_asprintf(top, NULL) == NULL);
 	survive_aborts();
 	CHECK(_talloc_get_type_abort(ptr, NULL, NULL) == NULL);
-	CHECK_STR(abort_reason, "NULL: Type mismatch: name[ptr] expected[NULL]");
+	CHECK_STR(abort_reason, "(null): Type mismatch: name[ptr] expected[(null)]");
 	talloc_reference(node(top, "a"), ptr);
 	log_start();
 	CHECK_INT(_talloc_free(ptr, NULL), -1);
-	CHECK(strncmp(log_text, "ERROR: talloc_free with references at (NULL)\n", 45) == 0);
+	CHECK(strncmp(log_text, "ERROR: talloc_free with references at (null)\n", 45) == 0);
 	talloc_set_log_fn(NULL);
 	talloc_free(top);
 }
