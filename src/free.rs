@@ -171,6 +171,9 @@ fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
             continue;
         }
         let next = c.next();
+        if next.is_some_and(|next| next.pprev() != c.next_link()) {
+            return Some(cur);
+        }
         if t <= SMALL_MAX as u64 {
             list::drop_first(cur, next);
             walk::look_ahead(next);
