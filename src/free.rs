@@ -521,7 +521,7 @@ fn finish(c: Chunk, location: *const c_char) {
     // What is still there is dying in a walk further up the stack, which a destructor has
     // called us from.
     while let Some(orphan) = c.child() {
-        if !steal::none(orphan) {
+        if !steal::first_to_none(c, orphan) {
             break;
         }
     }
