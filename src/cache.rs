@@ -11,6 +11,7 @@ use crate::records::{self, Kind, Record};
 use crate::sysmem::PAGE;
 use crate::{list, record, sysmem, tools};
 use core::ffi::c_void;
+use core::mem::offset_of;
 use core::ptr::{NonNull, null, null_mut};
 
 /// What the bitmap of a cache is a part of; before the bits.
@@ -21,11 +22,15 @@ struct Slots {
     count: u32,
     /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
     mapped: usize,
+    /// Where a `home` leads here, it finds a free record.
+    nothing: [usize; 3],
 }
 
 /// Where the bits begin.
-const BITS: usize = 16;
+const BITS: usize = 40;
 const _: () = assert!(size_of::<Slots>() <= BITS);
+const _: () = assert!(offset_of!(Record, len) >= offset_of!(Slots, nothing));
+const _: () = assert!(offset_of!(Record, kind) + size_of::<Kind>() <= BITS);
 
 /// The words of bits for which a record has room.
 const IN_RECORD: usize = (size_of::<Record>() - BITS) / size_of::<u64>();
@@ -105,6 +110,7 @@ fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
             size: size as u32,
             count: count as u32,
             mapped,
+            nothing: [0; 3],
         });
         bitmap::fill(bits(slots), count);
     }
