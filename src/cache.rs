@@ -7,7 +7,7 @@
 use crate::bitmap;
 use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload};
 use crate::pool::{self, footprint};
-use crate::records::{self, Kind, Record};
+use crate::records::{self, Kind, LESS, Record};
 use crate::sysmem::PAGE;
 use crate::{list, record, sysmem, tools};
 use core::ffi::c_void;
@@ -82,7 +82,7 @@ pub fn pool_cache(ctx: Option<Chunk>, size: usize, objsize: usize) -> Option<Chu
         free_slots(slots);
         return None;
     };
-    record!(r).start = c.start().wrapping_add(before);
+    record!(r).start = c.start().wrapping_add(before - LESS);
     record!(r).end = slots.cast();
     Some(c)
 }
@@ -180,7 +180,7 @@ pub fn object(cache: Chunk) -> Option<Chunk> {
         None => {
             // SAFETY: `make_slots` filled it for so many.
             let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
-            NonNull::new(record!(r).start.wrapping_add(slot * slot_bytes(size)))?
+            NonNull::new(record!(r).start.wrapping_add(slot * slot_bytes(size) + LESS))?
         }
     };
     record!(r).live += 1;
@@ -210,7 +210,7 @@ pub fn slot_left(r: *mut Record, place: *mut u8) {
 #[inline(never)]
 fn slot_back(r: *mut Record, place: *mut u8) {
     let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
-    let slot = (place.addr() - record!(r).start.addr()) / slot_bytes(size);
+    let slot = (place.addr() - LESS - record!(r).start.addr()) / slot_bytes(size);
     if slot < count {
         // SAFETY: one of the slots that `object` gave.
         unsafe { bitmap::give(bits(slots(r)), count, slot) };
