@@ -48,9 +48,10 @@ fn record_of_sound(c: Chunk, t: Payload) -> Option<*mut Record> {
         // Its owner's pool is kept where the outer one of a pool is.
         r = records::at(record!(r).outer.cast());
     }
-    let offset = c.start().addr().wrapping_sub(record!(r).base.addr() + LESS);
+    // As in `pool_around`.
+    let offset = c.start().addr().wrapping_sub(record!(r).base.addr());
     let limit = if t & POOL != 0 { 1 } else { record!(r).len };
-    (offset < limit && record!(r).len != 0).then_some(r)
+    (offset <= limit && record!(r).len != 0).then_some(r)
 }
 
 // ---- pools come -----------------------------------------------------------------

@@ -230,6 +230,7 @@ macro_rules! record {
 pub fn pool_around(c: Chunk) -> Option<*mut Record> {
     let r = at(c.home());
     // An account has no length.
-    let offset = c.start().addr().wrapping_sub(record!(r).base.addr() + LESS);
-    (offset < record!(r).len).then_some(r)
+    // Never 0: headers are aligned.
+    let offset_and_less = c.start().addr().wrapping_sub(record!(r).base.addr());
+    (offset_and_less <= record!(r).len).then_some(r)
 }
