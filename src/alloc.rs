@@ -10,7 +10,7 @@ use crate::header::{
 };
 use crate::limit::{self, Account};
 use crate::magazine::{self, SMALL_MAX};
-use crate::records::{self, Kind};
+use crate::records::{self, Kind, LESS};
 use crate::root::{self, NULL_CONTEXT};
 use crate::{list, mac, pool, record, sysmem, tools};
 use core::ffi::{c_char, c_void};
@@ -193,7 +193,7 @@ fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let first = list::first_below(parent).ok()?;
     record!(r).live += 1;
     record!(r).next = next.wrapping_add(bytes);
-    let c = Chunk::at(NonNull::new(next)?);
+    let c = Chunk::at(NonNull::new(next.wrapping_add(LESS))?);
     c.set_home(r.cast());
     let spot = Spot { c, parent, first };
     Some(spot.fill(size, MEMBER, name))

@@ -7,10 +7,11 @@
 use crate::bitmap;
 use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload};
 use crate::pool::{self, footprint};
-use crate::records::{self, Kind, Record};
+use crate::records::{self, Kind, LESS, Record};
 use crate::sysmem::PAGE;
 use crate::{list, record, sysmem, tools};
 use core::ffi::c_void;
+use core::mem::offset_of;
 use core::ptr::{NonNull, null, null_mut};
 
 /// What the bitmap of a cache is a part of; before the bits.
@@ -21,11 +22,15 @@ struct Slots {
     count: u32,
     /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
     mapped: usize,
+    /// Where a `home` leads here, it finds a free record.
+    nothing: [usize; 3],
 }
 
 /// Where the bits begin.
-const BITS: usize = 16;
+const BITS: usize = 40;
 const _: () = assert!(size_of::<Slots>() <= BITS);
+const _: () = assert!(offset_of!(Record, len) >= offset_of!(Slots, nothing));
+const _: () = assert!(offset_of!(Record, kind) + size_of::<Kind>() <= BITS);
 
 /// The words of bits for which a record has room.
 const IN_RECORD: usize = (size_of::<Record>() - BITS) / size_of::<u64>();
@@ -77,7 +82,7 @@ pub fn pool_cache(ctx: Option<Chunk>, size: usize, objsize: usize) -> Option<Chu
         free_slots(slots);
         return None;
     };
-    record!(r).start = c.start().wrapping_add(before);
+    record!(r).start = c.start().wrapping_add(before - LESS);
     record!(r).end = slots.cast();
     Some(c)
 }
@@ -105,6 +110,7 @@ fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
             size: size as u32,
             count: count as u32,
             mapped,
+            nothing: [0; 3],
         });
         bitmap::fill(bits(slots), count);
     }
@@ -174,7 +180,7 @@ pub fn object(cache: Chunk) -> Option<Chunk> {
         None => {
             // SAFETY: `make_slots` filled it for so many.
             let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
-            NonNull::new(record!(r).start.wrapping_add(slot * slot_bytes(size)))?
+            NonNull::new(record!(r).start.wrapping_add(slot * slot_bytes(size) + LESS))?
         }
     };
     record!(r).live += 1;
@@ -204,7 +210,7 @@ pub fn slot_left(r: *mut Record, place: *mut u8) {
 #[inline(never)]
 fn slot_back(r: *mut Record, place: *mut u8) {
     let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
-    let slot = (place.addr() - record!(r).start.addr()) / slot_bytes(size);
+    let slot = (place.addr() - LESS - record!(r).start.addr()) / slot_bytes(size);
     if slot < count {
         // SAFETY: one of the slots that `object` gave.
         unsafe { bitmap::give(bits(slots(r)), count, slot) };

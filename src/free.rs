@@ -171,6 +171,9 @@ fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
             continue;
         }
         let next = c.next();
+        if next.is_some_and(|next| next.pprev() != c.next_link()) {
+            return Some(cur);
+        }
         if t <= SMALL_MAX as u64 {
             list::drop_first(cur, next);
             walk::look_ahead(next);
@@ -518,7 +521,7 @@ fn finish(c: Chunk, location: *const c_char) {
     // What is still there is dying in a walk further up the stack, which a destructor has
     // called us from.
     while let Some(orphan) = c.child() {
-        if !steal::none(orphan) {
+        if !steal::first_to_none(c, orphan) {
             break;
         }
     }

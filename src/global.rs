@@ -26,7 +26,7 @@ pub fn disable_null_tracking() {
         return;
     };
     while let Some(c) = null.child() {
-        if !steal::none(c) {
+        if !steal::first_to_none(null, c) {
             break;
         }
     }

@@ -7,7 +7,7 @@
 //! its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
 
 use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, size_of_payload};
-use crate::records::{self, Kind, Record};
+use crate::records::{self, Kind, LESS, Record};
 use crate::{pool, record, root, walk};
 use core::mem::offset_of;
 use core::ptr::null_mut;
@@ -104,7 +104,7 @@ fn own(c: Chunk) -> Option<*mut Account> {
     if !c.has(LIMIT) {
         return None;
     }
-    at_home(c).filter(|&a| record!(a).owner == c.start())
+    at_home(c).filter(|&a| record!(a).owner == c.start().wrapping_sub(LESS))
 }
 
 /// The bytes of a malloc'd block that a limit counts for this chunk.
@@ -137,8 +137,8 @@ pub fn leave_pool(c: Chunk, t: Payload, account: *mut Account) -> Payload {
 /// The owner of an account has moved from `old` to `new`.
 pub fn owner_moved(old: Chunk, new: Chunk) {
     if let Some(a) = at_home(new) {
-        if record!(a).owner == old.start() {
-            record!(a).owner = new.start();
+        if record!(a).owner == old.start().wrapping_sub(LESS) {
+            record!(a).owner = new.start().wrapping_sub(LESS);
         }
     }
 }
@@ -261,7 +261,7 @@ pub fn set(c: Chunk, max: usize) -> bool {
         account.write(Account {
             above: nearest,
             used: AtomicUsize::new(0),
-            owner: c.start(),
+            owner: c.start().wrapping_sub(LESS),
             len: 0,
             shared: root::is_shared(c).into(),
             kind: Kind::Account,

@@ -99,7 +99,10 @@ fn can_be_taken_out(c: Chunk) -> bool {
 /// The same for a chunk with any flags, which may be in no list.
 pub fn is_intact(c: Chunk, is_top: bool) -> bool {
     let _lock = is_top.then(root::lock_links);
-    c.pprev().is_null() || can_be_taken_out(c)
+    if c.pprev().is_null() {
+        return c.next().is_none();
+    }
+    can_be_taken_out(c)
 }
 
 /// Takes `c`, with that `TOP` or without, out of its list, if it is in one.
@@ -169,32 +172,32 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
         store(pprev, Some(new));
     }
     drop(lock);
-    if !take_children_along(new) {
+    if !take_children_along(old, new) {
         new.corrupted(c"child");
     }
 }
 
-/// The children of `new`, which has moved, follow.  False if they are not as they should
-/// be: then some are lost.
-fn take_children_along(new: Chunk) -> bool {
-    let mut link = new.child_link();
+/// The children of `new`, which was `old`, follow.  False if they are not as they should be:
+/// then some are lost.
+fn take_children_along(old: Chunk, new: Chunk) -> bool {
+    // The first of them leads back to the old place.
+    let (mut was, mut link) = (old.child_link(), new.child_link());
     let mut child = new.child();
     while let Some(ch) = child {
-        // The first of them leads back to the old place.
-        if link == new.child_link() {
-            ch.set_pprev(link);
-        } else if ch.pprev() != link {
+        if ch.pprev() != was {
             return false;
         }
+        ch.set_pprev(link);
         ch.set_parent_user(new.user());
         link = ch.next_link();
+        was = link;
         child = ch.next();
     }
     true
 }
 
-/// The first child of `parent`, before `next`, is about to go: nobody finds it here from now
-/// on.
+/// The first child of `parent`, before `next`, which leads back to it, is about to go: nobody
+/// finds it here from now on.
 #[inline(always)]
 pub fn drop_first(parent: Chunk, next: Option<Chunk>) {
     if let Some(next) = next {
@@ -215,7 +218,7 @@ pub fn leads_back(from: Chunk, link: Link, to: Chunk) -> bool {
 fn leads_back_meanwhile(from: Chunk, link: Link, to: Chunk) -> bool {
     let pprev = to.pprev();
     // `from` is leaving.
-    if pprev == from.pprev() && load(pprev) == Some(from) {
+    if to != from && pprev == from.pprev() && load(pprev) == Some(from) {
         return true;
     }
     // Another one comes before `to`, or `from` has just moved there, or from there.
@@ -242,7 +245,7 @@ pub fn relocate(
     }
     let new = f();
     let moved = new.filter(|&new| new != c);
-    let are_sound = moved.is_none_or(take_children_along);
+    let are_sound = moved.is_none_or(|new| take_children_along(c, new));
     if is_listed {
         put_back(new.unwrap_or(c));
     }

@@ -15,7 +15,7 @@ use crate::header::{
     ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING,
     TOP, round, size_of_payload,
 };
-use crate::records::{self, Kind, OWN, Record};
+use crate::records::{self, Kind, LESS, OWN, Record};
 use crate::{cache, fault, list, magazine, record, refs, root, sysmem, tools};
 use core::ffi::c_char;
 use core::ptr::{NonNull, null_mut};
@@ -48,9 +48,10 @@ fn record_of_sound(c: Chunk, t: Payload) -> Option<*mut Record> {
         // Its owner's pool is kept where the outer one of a pool is.
         r = records::at(record!(r).outer.cast());
     }
+    // As in `pool_around`.
     let offset = c.start().addr().wrapping_sub(record!(r).base.addr());
     let limit = if t & POOL != 0 { 1 } else { record!(r).len };
-    (offset < limit && record!(r).len != 0).then_some(r)
+    (offset <= limit && record!(r).len != 0).then_some(r)
 }
 
 // ---- pools come -----------------------------------------------------------------
@@ -95,7 +96,7 @@ fn with_room(
         return alloc::new(parent, size, name, 0);
     };
     let (c, r) = open(record, parent, size, before + room, Kind::Pool, name)?;
-    record!(r).start = c.start().wrapping_add(before);
+    record!(r).start = c.start().wrapping_add(before - LESS);
     record!(r).next = record!(r).start;
     record!(r).end = record!(r).start.wrapping_add(room);
     Some(c)
@@ -123,7 +124,7 @@ pub fn open(
         r.write(Record {
             next: null_mut(),
             end: null_mut(),
-            base: site.c.start(),
+            base: site.c.start().wrapping_sub(LESS),
             len: bytes,
             live: OWN,
             kind,
@@ -157,7 +158,7 @@ pub fn carve(parent: Chunk, t: Payload, bytes: usize) -> Option<(NonNull<u8>, *m
     }
     record!(r).live += 1;
     record!(r).next = next.wrapping_add(room);
-    Some((NonNull::new(next)?, r))
+    Some((NonNull::new(next.wrapping_add(LESS))?, r))
 }
 
 // ---- members change their size ----------------------------------------------------
@@ -194,7 +195,7 @@ pub fn resize(c: Chunk, t: Payload, size: usize) -> Option<Resized> {
             return Some(Resized::Start(new));
         }
     }
-    let end = |size| c.start().wrapping_add(footprint(HEADER + size));
+    let end = |size| c.start().wrapping_add(footprint(HEADER + size) - LESS);
     let (old_end, new_end) = (end(old), end(size));
     if old_end == record!(r).next && new_end <= record!(r).end {
         record!(r).next = new_end;
@@ -216,7 +217,7 @@ fn record_of_member(c: Chunk, t: Payload) -> Option<*mut Record> {
 
 /// The only member of a pool moves to the start of its room, to get `size` bytes.
 fn to_start(r: *mut Record, c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
-    let new = Chunk::at(NonNull::new(record!(r).start)?);
+    let new = Chunk::at(NonNull::new(record!(r).start.wrapping_add(LESS))?);
     let old = size_of_payload(t);
     if new == c {
         tools::resized(r, c, old, size);
@@ -335,8 +336,8 @@ fn room_left(r: *mut Record, begin: *mut u8, end: *mut u8) {
         cache::slot_left(r, begin);
     } else if live == OWN {
         record!(r).next = record!(r).start;
-    } else if end == record!(r).next {
-        record!(r).next = begin;
+    } else if end.wrapping_sub(LESS) == record!(r).next {
+        record!(r).next = begin.wrapping_sub(LESS);
     }
 }
 
@@ -344,7 +345,8 @@ fn room_left(r: *mut Record, begin: *mut u8, end: *mut u8) {
 #[inline(never)]
 fn gone(mut r: *mut Record) {
     loop {
-        let (begin, bytes, outer) = (record!(r).base, record!(r).len, record!(r).outer);
+        let (begin, bytes) = (record!(r).base.wrapping_add(LESS), record!(r).len);
+        let outer = record!(r).outer;
         tools::closed(r);
         if record!(r).kind == Kind::Cache {
             cache::closed(r);

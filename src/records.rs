@@ -36,7 +36,12 @@ pub enum Kind {
 /// The flag in `live` of a pool whose own chunk is not freed.
 pub const OWN: u32 = 1 << 31;
 
-/// A record.  Which fields there are depends on the kind.
+/// So much less than what they say are the addresses in a record: the exact address of a
+/// live header would pass for a link to it, and be written, if a `pprev` led there.
+pub const LESS: usize = 1;
+
+/// A record.  Which fields there are depends on the kind; addresses in a block of chunks are
+/// [`LESS`], but for a slot given back, where no header is alive.
 #[repr(C, align(64))]
 pub struct Record {
     /// A pool: where the free room begins.  A cache: the slot given back last, which its
@@ -225,5 +230,7 @@ macro_rules! record {
 pub fn pool_around(c: Chunk) -> Option<*mut Record> {
     let r = at(c.home());
     // An account has no length.
-    (c.start().addr().wrapping_sub(record!(r).base.addr()) < record!(r).len).then_some(r)
+    // Never 0: headers are aligned.
+    let offset_and_less = c.start().addr().wrapping_sub(record!(r).base.addr());
+    (offset_and_less <= record!(r).len).then_some(r)
 }

@@ -119,8 +119,9 @@ pub fn change(new: Option<Chunk>, c: Chunk) {
     }
 }
 
-/// Makes `c`, dying or not, a chunk without a parent. False after a fault.
-pub fn none(c: Chunk) -> bool {
+/// Makes the first child `c` of `parent`, dying or not, a chunk without a parent. False after
+/// a fault.
+pub fn first_to_none(parent: Chunk, c: Chunk) -> bool {
     let t = c.payload();
     let is_top = t & TOP != 0;
     if !is_alive(t) || !list::is_intact(c, is_top) {
@@ -130,5 +131,9 @@ pub fn none(c: Chunk) -> bool {
     limit::transfer(c, None);
     let out = list::unlink(c, is_top);
     list::link(None, c);
+    if out && parent.child() == Some(c) {
+        parent.corrupted(c"child"); // it was in another list
+        return false;
+    }
     out
 }

@@ -121,7 +121,8 @@ pub fn is_newest(c: Chunk) -> bool {
         if x == c {
             return true;
         }
-        if !x.has(DYING) {
+        let t = x.payload();
+        if !is_alive(t) || t & DYING == 0 {
             return false;
         }
         at = x.next();
@@ -195,6 +196,12 @@ pub struct Subtree {
     depth: usize,
     descend: bool,
     dying_too: bool,
+    /// A chunk that the walk came to, how many more it may come to before there is another
+    /// one, and how many there were: no chunk is come to twice, unless somebody wrote over
+    /// the parent of one.
+    marker: Chunk,
+    left: usize,
+    power: usize,
 }
 
 /// The subtree of `root`, `root` included, without what is dying below it.
@@ -205,6 +212,9 @@ pub fn subtree(root: Chunk) -> Subtree {
         depth: 0,
         descend: true,
         dying_too: false,
+        marker: root,
+        left: 1,
+        power: 1,
     }
 }
 
@@ -225,6 +235,22 @@ impl Subtree {
     /// Leaves out what lies below the chunk returned last.
     pub fn skip_children(&mut self) {
         self.descend = false;
+    }
+
+    /// The walk has come to `c`; ends if it was there before.
+    fn come_to(&mut self, c: Chunk) -> Option<Chunk> {
+        if c == self.marker {
+            (self.at, self.descend) = (Some(self.root), false);
+            return None;
+        }
+        self.left -= 1;
+        if self.left == 0 {
+            self.marker = c;
+            self.power *= 2;
+            self.left = self.power;
+        }
+        self.at = Some(c);
+        self.at
     }
 
     fn visible(&self, c: Option<Chunk>) -> Option<Chunk> {
@@ -249,15 +275,13 @@ impl Iterator for Subtree {
             if let Some(child) = self.visible(child(cur)) {
                 self.depth += 1;
                 look_ahead(child.next());
-                self.at = Some(child);
-                return self.at;
+                return self.come_to(child);
             }
         }
         while cur != self.root {
             if let Some(sibling) = self.visible(next(cur)) {
                 look_ahead(sibling.next());
-                self.at = Some(sibling);
-                return self.at;
+                return self.come_to(sibling);
             }
             // Where the walk came down from.
             cur = list_parent(cur)?;

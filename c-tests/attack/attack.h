@@ -8,6 +8,9 @@
 #ifndef TALLOC_C_TESTS_ATTACK_H
 #define TALLOC_C_TESTS_ATTACK_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -19,23 +22,31 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
-/* Worst first: an attack that wrote and then was caught did write. */
-enum verdict { RAN, WRITTEN, CRASHED, CAUGHT, NO_EFFECT, VERDICTS };
+/*
+ * Worst first: an attack that wrote and then was caught did write.  CRASHED: on a
+ * write, on a jump, or in malloc; WILD_READ: on a read, where a link leads to no
+ * memory of the process.
+ */
+enum verdict { RAN, WRITTEN, CRASHED, HUNG, WILD_READ, CAUGHT, NO_EFFECT, VERDICTS };
 
-static const char *const verdict_names[VERDICTS] = { "ran", "written", "crashed", "caught",
-						     "no effect" };
+static const char *const verdict_names[VERDICTS] = { "ran", "written", "crashed", "hung",
+						     "wild read", "caught", "no effect" };
 
 /* How a process of an attack ends, if it is not killed. */
-enum { DONE = 0, DID_RUN = 81, WAS_CAUGHT = 82, DID_HARM = 83, NO_SCENE = 84 };
+enum { DONE = 0, DID_RUN = 81, WAS_CAUGHT, DID_HARM, NO_SCENE, DID_READ };
 
 enum { BAIT = 8192 };
 
 static struct {
 	unsigned char bait[BAIT], before[BAIT];
+	/* words of the bait that may be written: links that the attacker prepared
+	 * with the right address of the victim */
+	unsigned char is_link[BAIT / 8];
 	char reason[256]; /* what the abort function was told */
 } *shared;
 
@@ -93,15 +104,83 @@ static void bait_is_laid(void)
 	memcpy(shared->before, shared->bait, BAIT);
 }
 
+/* Where the bait was written; -1 for nowhere. */
+static int bait_is_written_at(void)
+{
+	int i;
+
+	if (memcmp(shared->bait, shared->before, BAIT) == 0)
+		return -1;
+	for (i = 0; i < BAIT; i++)
+		if (shared->bait[i] != shared->before[i] && !shared->is_link[i / 8])
+			return i;
+	return -1;
+}
+
+#if defined(__x86_64__)
+/* For addresses that no memory can have, the processor does not say what it was
+ * about to do there: the instruction does.  What is not known is no read. */
+static bool is_reading(const unsigned char *at)
+{
+	while (*at == 0x66 || *at == 0xf2 || *at == 0xf3 || (*at & 0xf0) == 0x40)
+		at++;
+	switch (*at) {
+	case 0x8b: case 0x8a: case 0x3b: case 0x3a: case 0x39: case 0x38: case 0x03: case 0x0b:
+	case 0x23: case 0x2b: case 0x33: case 0x84: case 0x85: case 0x63: case 0x69: case 0x6b:
+		return true;
+	case 0x80: case 0x81: case 0x83:
+		return (at[1] >> 3 & 7) == 7; /* cmp */
+	case 0xf6: case 0xf7: /* test, mul */
+		return (at[1] >> 3 & 7) != 2 && (at[1] >> 3 & 7) != 3;
+	case 0xc5: case 0xc4: case 0x62:
+		return true; /* the C library's string functions */
+	case 0x0f:
+		switch (at[1]) {
+		case 0x10: case 0x12: case 0x16: case 0x28: case 0x6e: case 0x6f: case 0x74:
+		case 0xb6: case 0xb7: case 0xbe: case 0xaf: case 0xa3: case 0xfb:
+			return true;
+		}
+	}
+	return false;
+}
+#endif
+
+/* The verdict on how a process of ours crashed: its exit status. */
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+	bool is_read = false;
+
+	(void)info;
+#if defined(__x86_64__)
+	const greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	if (regs[REG_TRAPNO] == 14)
+		is_read = (regs[REG_ERR] & (2 | 16)) == 0; /* no write, no fetch */
+	else
+		is_read = is_reading((const unsigned char *)regs[REG_RIP]);
+#else
+	(void)context;
+#endif
+	if (is_read)
+		_exit(DID_READ);
+	sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+	raise(signal);
+}
+
 /* The attack is made, with its arguments; DONE if it came back. */
 typedef int attack_fn(const void *arguments);
 
 static void in_a_cage(void)
 {
-	struct rlimit none = { 0, 0 }, memory = { 1 << 30, 1 << 30 };
-	struct itimerval time = { { 0, 0 }, { 0, 20000 } };
+	static char stack[16384];
+	struct rlimit none = { 0, 0 }, memory = { 4ul << 30, 4ul << 30 };
+	struct itimerval time = { { 0, 0 }, { 0, 50000 } };
+	struct sigaction fault = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	int fd = fileno(null_file);
 
+	sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof(stack) }, NULL);
+	sigaction(SIGSEGV, &fault, NULL);
+	sigaction(SIGBUS, &fault, NULL);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_AS, &memory);
 	/* of its own processor time, since the machine may be busy; then of ours */
@@ -117,6 +196,7 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 	int status;
 
 	memset(shared->bait, 0x5a, BAIT);
+	memset(shared->is_link, 0, sizeof(shared->is_link));
 	memcpy(shared->before, shared->bait, BAIT);
 	shared->reason[0] = '\0';
 	fflush(stdout);
@@ -133,16 +213,23 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == DID_RUN)
 		return RAN;
-	if (memcmp(shared->bait, shared->before, BAIT) != 0 ||
-	    (WIFEXITED(status) && WEXITSTATUS(status) == DID_HARM))
-		return WRITTEN;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WAS_CAUGHT)
-		return CAUGHT;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == DONE)
-		return shared->reason[0] != '\0' ? CAUGHT : NO_EFFECT;
 	/* there is no such thing to attack in this scene */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SCENE)
 		return VERDICTS;
+	if (bait_is_written_at() >= 0 || (WIFEXITED(status) && WEXITSTATUS(status) == DID_HARM))
+		return WRITTEN;
+	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGPROF || WTERMSIG(status) == SIGALRM))
+		return HUNG;
+	if (!WIFEXITED(status))
+		return CRASHED;
+	switch (WEXITSTATUS(status)) {
+	case DID_READ:
+		return WILD_READ;
+	case WAS_CAUGHT:
+		return CAUGHT;
+	case DONE:
+		return shared->reason[0] != '\0' ? CAUGHT : NO_EFFECT;
+	}
 	return CRASHED;
 }
 
@@ -162,25 +249,36 @@ static void count_verdict(struct row *row, enum verdict verdict)
 
 static bool is_bad(enum verdict verdict)
 {
-	return verdict <= CRASHED;
+	return verdict <= HUNG;
 }
 
 static bool is_withstood(const struct row *row)
 {
-	return row->verdicts[RAN] + row->verdicts[WRITTEN] + row->verdicts[CRASHED] == 0;
+	int bad = 0, v;
+
+	for (v = 0; is_bad((enum verdict)v); v++)
+		bad += row->verdicts[v];
+	return bad == 0;
 }
 
 static void print_head(const char *title)
 {
-	printf("%-34s %7s %7s %7s %7s %7s %9s\n", title, "attacks", "ran", "written", "crashed",
-	       "caught", "no effect");
+	int v;
+
+	printf("%-34s %7s", title, "attacks");
+	for (v = 0; v < VERDICTS; v++)
+		printf(" %9s", verdict_names[v]);
+	printf("\n");
 }
 
 static void print_row(const char *title, const struct row *row)
 {
-	printf("%-34s %7d %7d %7d %7d %7d %9d\n", title, row->attacks, row->verdicts[RAN],
-	       row->verdicts[WRITTEN], row->verdicts[CRASHED], row->verdicts[CAUGHT],
-	       row->verdicts[NO_EFFECT]);
+	int v;
+
+	printf("%-34s %7d", title, row->attacks);
+	for (v = 0; v < VERDICTS; v++)
+		printf(" %9d", row->verdicts[v]);
+	printf("\n");
 }
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * What lies where in memory, for the tests that aim: the one place to change
- * when src/chunk.rs or src/arena.rs changes.
+ * when src/header.rs, refs.rs, records.rs or cache.rs changes.
  */
 #ifndef TALLOC_C_TESTS_LAYOUT_H
 #define TALLOC_C_TESTS_LAYOUT_H
@@ -14,51 +14,39 @@
 
 /* In front of the user's memory. */
 struct header {
-	uint32_t tag, size;
-	void *home;
-	struct header *child, *prev, *next, *parent;
-	void *hook; /* sealed */
+	uint64_t head; /* size and flags, enciphered */
+	void *parent; /* user's pointer */
+	struct header *next, *child, **pprev;
+	uint64_t extra; /* destructor, sealed; or the newest handle */
+	void *home; /* not written in a plain chunk */
 	const char *name;
-};
-
-/* In the tag, above the magic. */
-static const struct flag {
-	const char *name;
-	uint32_t bit;
-} flags[] = {
-	{ "FREE", 1u << 20 },    { "MEMBER", 1u << 21 },     { "ORPHAN", 1u << 22 },
-	{ "POOL", 1u << 23 },    { "DYING", 1u << 24 },      { "RUNNING", 1u << 25 },
-	{ "HANDLE", 1u << 26 },  { "REFERENCED", 1u << 27 }, { "OWNER", 1u << 28 },
-	{ "HELD", 1u << 29 },    { "SPECIAL", 1u << 30 },    { "ROOMY", 1u << 31 },
-};
-
-enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
-
-/* In front of the header of a pool or cache. */
-struct arena {
-	uint64_t sum;
-	uint32_t start, live;
-	unsigned char *next, *end;
-};
-
-/* In front of the arena of a cache. */
-struct slots {
-	uint64_t sum;
-	uint32_t size, count;
 };
 
 /* The user memory of a reference. */
 struct handle {
-	void *target, *newer, *older, *destructor; /* sealed */
+	struct header *target;
+	uint64_t *back;
+	struct handle_chunk *older;
 	const char *location;
+	uint64_t destructor; /* sealed */
 };
 
-/* What a limited context has, in a block of its own. */
-struct account {
-	uint64_t sum;
-	void *home, *above; /* the latter sealed */
-	size_t max, used;
+struct handle_chunk {
+	struct header header;
+	struct handle handle;
 };
+
+/* What a home leads to, out of band. */
+struct record {
+	unsigned char *next, *end, *base;
+	size_t len;
+	uint32_t live, kind;
+	unsigned char *start;
+	struct record *outer, *account;
+};
+
+/* The payload of a head. */
+enum { FLAG_BITS = 28, PAYLOAD_BITS = 40 };
 
 static inline struct header *header_of(const void *ptr)
 {
@@ -70,16 +58,6 @@ static inline void *user_of(struct header *h)
 	return h + 1;
 }
 
-static inline struct arena *arena_of(const void *pool)
-{
-	return (struct arena *)header_of(pool) - 1;
-}
-
-static inline struct slots *slots_of(const void *cache)
-{
-	return (struct slots *)arena_of(cache) - 1;
-}
-
 /* Tests that aim at the wrong words would prove nothing. */
 static inline void check_layout(void)
 {
@@ -88,13 +66,18 @@ static inline void check_layout(void)
 	void *middle = talloc_named_const(parent, 16, "middle");
 	void *newer = talloc_named_const(parent, 16, "newer");
 	struct header *h = header_of(middle);
+	struct handle_chunk *handle;
 
 	talloc_reference(middle, older);
-	if ((char *)middle - (char *)older != sizeof(struct header) + 16 || h->size != 16 ||
-	    h->parent != header_of(parent) || h->next != header_of(older) ||
-	    h->prev != header_of(newer) || h->child->size != sizeof(struct handle) ||
-	    header_of(parent)->child != header_of(newer) ||
-	    arena_of(parent)->live != 5) {
+	handle = (struct handle_chunk *)h->child;
+	if ((char *)middle - (char *)older != sizeof(struct header) + 16 ||
+	    h->parent != parent || h->next != header_of(older) ||
+	    h->pprev != &header_of(newer)->next || header_of(parent)->child != header_of(newer) ||
+	    header_of(newer)->pprev != &header_of(parent)->child ||
+	    handle->handle.target != header_of(older) ||
+	    handle->handle.back != &header_of(older)->extra ||
+	    header_of(older)->extra != (uintptr_t)handle ||
+	    h->home != header_of(parent)->home || ((struct record *)h->home)->len < 1000) {
 		fprintf(stderr, "layout.h does not describe this library\n");
 		exit(2);
 	}

@@ -1,71 +1,92 @@
 /*
- * The same by somebody who knows our source: which words lead where, which flags
- * say how they are taken, what lies beside the headers and in freed memory.  He
- * may have read one live header (a forged chunk marked as leaked is a copy of it,
- * with links that fit), but not the secret of the process.
+ * The blind writer: overwrites what he likes of a header, of the record of a
+ * reference, or of a freed chunk.  He knows our source and every address: of
+ * headers, of their fields, of the library's own records, of each word of the
+ * process that happens to hold the address of the victim's header.  He has
+ * prepared memory: forged chunks with the right links back to the victim and a
+ * head copied from elsewhere, loops, a function.  He has read nothing.
  *
- * usage: our_layout [-v] [TITLE]
+ * usage: our_layout [-v] [-n TENTHS_OF_PERCENT] [-s SEED] [TITLE]
  *
- * Each attack writes one place, and perhaps flags of the victim's header with it;
- * then comes one operation; then all is freed, and new chunks are made.  Prints a
- * table, and with -v a line for each attack that the library did not withstand.
- * Exits with 1 if there was one.
+ * Each attack writes one place, or two, or a stretch of bytes; then comes one
+ * operation; then new chunks are made, all is freed, and new chunks are made
+ * again.  No two chunks alive may overlap, none may lie where the attacker likes,
+ * and what nobody had a reason to write is as it was.  Of the attacks of one word,
+ * -n says how many are made, chosen by SEED; all others are.  Prints a table, and
+ * with -v a line for each attack that was not withstood; exits with 1 if there was
+ * one.
  */
 #include "attack.h"
 #include "layout.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-enum { HEADER = sizeof(struct header) };
-
-/* ---- malloc, to know where the record of a memory limit is ---- */
-
-void *__libc_malloc(size_t size);
-static void *last_block;
-
-void *malloc(size_t size)
-{
-	last_block = __libc_malloc(size);
-	return last_block;
-}
-
 /* ---- scenes ---- */
 
-enum kind {
-	BLOCK, WITH_DESTRUCTOR, REFERENCED, LIMITED, MEMBER, MEMBER_REFERENCED, POOL, POOL_IN_POOL,
-	OBJECT, CACHE, DEAD_BLOCK, DEAD_MEMBER, DEAD_OBJECT, KINDS
+enum place { HEAP, POOL, NESTED, CACHE, LIMIT, REFERENCE, NULL_CONTEXT, A_POOL, A_LIMIT, A_CACHE,
+	     FIRST, FREED, FREED_MEMBER, PLACES };
+
+static const char *const place_names[PLACES] = {
+	"heap", "pool", "pool in a pool", "object of a cache", "below a limit", "with references",
+	"below the null context", "a pool", "with a limit of its own", "a cache",
+	"first in a pool", "freed", "freed in a pool",
 };
 
-static const char *const kind_names[KINDS] = {
-	"block", "block with a destructor", "block with references", "block with a limit",
-	"pool member", "pool member with references", "pool", "pool in a pool", "cache object",
-	"cache", "freed block", "freed pool member", "freed cache object",
-};
+enum position { OLDEST, MIDDLE, NEWEST, ALONE, POSITIONS };
 
-enum { SIZE = 48, SLOT = HEADER + SIZE, SLOTS = 80, ROOM = 4096, KEEPERS = 2, MOST = 250 };
+static const char *const position_names[POSITIONS] = { "oldest", "middle", "newest", "alone" };
+
+enum form { BARE, WITH_KID, WITH_DESTRUCTORS, FORMS };
+
+static const char *const form_names[FORMS] = { "", ", with a child", ", with destructors" };
+
+enum { SIZE = 48, SLOT = sizeof(struct header) + SIZE, SLOTS = 200, TAKEN = 131, MOST = 400 };
 
 static struct {
-	void *top, *other, *owner, *parent, *older, *victim, *kid, *newer, *stranger, *account;
-	/* the pool or cache that the victim is, or lies in, and where its room ends */
-	void *room;
-	char *end;
-	/* what it was before it was freed */
-	unsigned char before[HEADER];
-	/* all that is alive, first those that are so to the last */
+	void *top, *ctx, *parent, *older, *victim, *kid, *newer, *other, *owner, *stranger;
+	void *pool, *other_pool, *limited, *cache;
+	/* all that is alive and that nobody but the end of the test frees */
 	struct {
-		char *at;
+		unsigned char *at;
 		size_t size;
+		unsigned char fill;
 	} live[MOST];
 	int count;
 	bool overlapped;
+	bool is_freed, is_nested, pool_is_gone;
 } s;
 
-static void *lives(void *ptr)
+static void keep(void *ptr, size_t size)
 {
-	memset(ptr, 'k', SIZE);
-	s.live[s.count].at = ptr;
-	s.live[s.count++].size = SIZE;
-	return ptr;
+	unsigned char *at = ptr;
+	int i;
+
+	if (at == NULL || s.count == MOST)
+		return;
+	for (i = 0; i < s.count; i++)
+		s.overlapped |= at - sizeof(struct header) < s.live[i].at + s.live[i].size &&
+				s.live[i].at - sizeof(struct header) < at + size;
+	s.overlapped |= at + size > shared->bait && at - sizeof(struct header) < shared->bait + BAIT;
+	if (s.overlapped)
+		return;
+	s.live[s.count].at = at;
+	s.live[s.count].size = size;
+	s.live[s.count].fill = (unsigned char)(s.count * 7 + 1);
+	memset(at, s.live[s.count].fill, size);
+	s.count++;
+}
+
+/* What nobody had a reason to write. */
+static bool keepers_suffer(void)
+{
+	int i;
+	size_t j;
+
+	for (i = 0; i < s.count; i++)
+		for (j = 0; j < s.live[i].size; j++)
+			if (s.live[i].at[j] != s.live[i].fill)
+				return true;
+	return s.overlapped;
 }
 
 static void *node(const void *ctx, const char *name)
@@ -73,9 +94,9 @@ static void *node(const void *ctx, const char *name)
 	return talloc_named_const(ctx, SIZE, name);
 }
 
-static void *sibling(bool in_cache, const char *name)
+static void *sibling(enum place place, const char *name)
 {
-	void *ptr = in_cache ? talloc_cache(s.parent) : node(s.parent, name);
+	void *ptr = place == CACHE ? talloc_cache(s.parent) : node(s.parent, name);
 
 	talloc_set_name_const(ptr, name);
 	return ptr;
@@ -89,6 +110,13 @@ static int of_victim(void *ptr)
 	return 0;
 }
 
+static int of_kid(void *ptr)
+{
+	if (ptr != s.kid)
+		_exit(DID_RUN);
+	return 0;
+}
+
 static int of_stranger(void *ptr)
 {
 	if (ptr != s.stranger)
@@ -96,525 +124,593 @@ static int of_stranger(void *ptr)
 	return 0;
 }
 
-static bool is_dead(enum kind kind)
+static void set_scene(enum place place, enum position position, enum form form)
 {
-	return kind >= DEAD_BLOCK;
-}
+	int i;
 
-static void set_scene(enum kind kind)
-{
-	bool in_pool = kind == MEMBER || kind == MEMBER_REFERENCED || kind == POOL_IN_POOL ||
-		       kind == DEAD_MEMBER;
-	bool in_cache = kind == OBJECT || kind == DEAD_OBJECT;
-	bool is_pool = kind == POOL || kind == POOL_IN_POOL;
-	void *ctx, *strange, *keeper;
-
+	if (place == NULL_CONTEXT)
+		talloc_enable_null_tracking();
 	s.top = talloc_new(NULL);
-	ctx = in_pool ? talloc_pool(s.top, ROOM) : s.top;
-	s.room = in_pool ? ctx : NULL;
-	strange = in_pool ? talloc_pool(s.top, ROOM) : talloc_new(s.top);
-	if (kind == LIMITED)
-		talloc_set_memlimit(strange, 1000000);
-	s.parent = in_cache ? talloc_pool_cache(ctx, SLOTS * SIZE, SIZE) : node(ctx, "parent");
-	keeper = lives(sibling(in_cache, "keeper"));
-	s.older = sibling(in_cache, "older");
-	if (is_pool)
-		s.victim = talloc_pool(s.parent, ROOM / 4);
-	else if (kind == CACHE)
-		s.victim = talloc_pool_cache(s.parent, SLOTS * SIZE, SIZE);
-	else
-		s.victim = sibling(in_cache, "victim");
-	talloc_set_name_const(s.victim, "victim");
-	s.kid = is_dead(kind) ? NULL : kind == CACHE ? talloc_cache(s.victim) :
-						       node(s.victim, "kid");
-	s.newer = sibling(in_cache, "newer");
-	lives(talloc_steal(NULL, sibling(in_cache, "keeper")));
-	talloc_steal(NULL, keeper);
-	s.other = lives(node(ctx, "other"));
-	s.owner = lives(node(ctx, "owner"));
-	s.stranger = lives(node(strange, "stranger"));
-	lives(s.older);
-	lives(s.newer);
-	if (!is_dead(kind))
-		lives(s.kid);
-
+	s.other_pool = talloc_pool(s.top, 2000);
+	s.stranger = node(s.other_pool, "stranger");
 	talloc_set_destructor(s.stranger, of_stranger);
-	if (kind == WITH_DESTRUCTOR)
+	s.ctx = s.top;
+	if (place == POOL || place == FREED_MEMBER)
+		s.ctx = s.pool = talloc_pool(s.top, 4096);
+	s.is_nested = place == NESTED;
+	if (place == NESTED)
+		s.ctx = s.pool = talloc_pool(talloc_pool(s.top, 8192), 4096);
+	s.limited = talloc_new(s.top);
+	talloc_set_memlimit(s.limited, 1000000);
+	if (place == LIMIT)
+		s.ctx = s.limited;
+	/* a cache of which the first two words of the bitmap say: one free, the third:
+	 * the first ones are not */
+	s.cache = talloc_pool_cache(place == CACHE ? s.ctx : s.top, SLOTS * SIZE, SIZE);
+	if (place == CACHE || place == POOL) {
+		void *objects[TAKEN];
+
+		for (i = 0; i < TAKEN; i++) {
+			objects[i] = talloc_cache(s.cache);
+			if (i >= 128)
+				keep(talloc_steal(s.top, objects[i]), SIZE);
+		}
+		for (i = 120; i < 128; i++)
+			talloc_free(objects[i]);
+	}
+	s.parent = place == CACHE ? s.cache :
+		   place == NULL_CONTEXT ? talloc_parent(s.top) : node(s.ctx, "parent");
+	/* the only one that lies in its pool, until it goes */
+	if (place == FIRST)
+		s.parent = s.pool = talloc_pool(s.top, 2000);
+	keep(node(s.ctx, "keeper"), SIZE);
+	keep(node(s.top, "keeper"), 40);
+	if (position == NEWEST || position == MIDDLE)
+		s.older = place == FIRST ? talloc_steal(s.pool, node(s.top, "older")) :
+					   sibling(place, "older");
+	if (place == A_POOL)
+		s.victim = s.pool = talloc_pool(s.parent, 1000);
+	else if (place == A_CACHE)
+		s.victim = talloc_pool_cache(s.parent, 20 * SIZE, SIZE);
+	else
+		s.victim = sibling(place, "victim");
+	talloc_set_name_const(s.victim, "victim");
+	s.is_freed = place == FREED || place == FREED_MEMBER;
+	if (form != BARE && !s.is_freed) {
+		s.kid = place == A_CACHE ? talloc_cache(s.victim) :
+			place == FIRST	 ? talloc_steal(s.victim, node(s.top, "kid")) :
+					   node(s.victim, "kid");
+		if (place != A_CACHE)
+			node(s.kid, "grandkid");
+	}
+	if (position == OLDEST || position == MIDDLE)
+		s.newer = place == FIRST ? talloc_steal(s.pool, node(s.top, "newer")) :
+					   sibling(place, "newer");
+	s.other = node(s.ctx, "other");
+	s.owner = node(s.ctx, "owner");
+	if (form == WITH_DESTRUCTORS) {
 		talloc_set_destructor(s.victim, of_victim);
-	if (kind == REFERENCED || kind == MEMBER_REFERENCED) {
+		if (s.kid != NULL)
+			talloc_set_destructor(s.kid, of_kid);
+	}
+	if (place == REFERENCE) {
 		talloc_reference(s.owner, s.victim);
 		talloc_reference(s.other, s.victim);
 	}
-	if (kind == LIMITED && talloc_set_memlimit(s.victim, 1000000) == 0)
-		s.account = last_block;
-	if (is_pool || kind == CACHE)
-		s.room = s.victim;
-	if (in_cache)
-		s.room = s.parent;
-	if (s.room != NULL)
-		s.end = (char *)s.room + (in_cache || kind == CACHE ? SLOTS * SLOT :
-					  is_pool		    ? ROOM / 4 :
-								      ROOM);
-	memcpy(s.before, header_of(s.victim), HEADER);
-	if (is_dead(kind))
+	if (place == A_LIMIT)
+		talloc_set_memlimit(s.victim, 1000000);
+	keep(node(s.ctx, "keeper"), SIZE);
+	if (s.is_freed)
 		talloc_free(s.victim);
 }
 
-/* ---- new chunks, which must lie where nobody is ---- */
+/* ---- places to write ---- */
 
-static void is_new(char *at, size_t size)
-{
-	int i;
+#define FIELD(type, field) { #field, offsetof(struct type, field) }
 
-	if (at == NULL)
-		return;
-	for (i = 0; i < s.count; i++)
-		s.overlapped |= at - HEADER < s.live[i].at + s.live[i].size &&
-				s.live[i].at - HEADER < at + size;
-	if (s.room != NULL && at < s.end && at + size > s.end)
-		s.overlapped = true;
-	if (s.count < MOST) {
-		s.live[s.count].at = at;
-		s.live[s.count++].size = size;
-	}
-}
-
-static void make(const void *ctx, size_t size)
-{
-	is_new(talloc_named_const(ctx, size, "new"), size);
-}
-
-/* Several, small and large ones. */
-static void make_all(const void *ctx)
-{
-	static const size_t sizes[] = { SIZE, SIZE + 16, 900 };
-	int i;
-
-	for (i = 0; i < 30; i++)
-		make(ctx, sizes[i % 3]);
-}
-
-/* What nobody had a reason to write. */
-static bool keepers_suffer(void)
-{
-	int i, j;
-
-	for (i = 0; i < KEEPERS; i++)
-		for (j = 0; j < SIZE; j++)
-			if (s.live[i].at[j] != 'k')
-				return true;
-	return s.overlapped;
-}
-
-/* ---- places ---- */
-
-enum group { LINKS, HOOK, HOME, REST, FLAGS_ALONE, WHOLE, HANDLE, ACCOUNT, ARENA, SLOTS_AND_BITS,
-	     FREED, GROUPS };
-
-static const char *const group_names[GROUPS] = {
-	"parent, next, prev, child", "destructor or reference", "account or arena",
-	"tag, size, name", "flags alone", "a whole header", "record of a reference",
-	"record of a limit", "record of a pool", "record and bitmap of a cache", "freed memory",
+static const struct word {
+	const char *name;
+	size_t offset;
+} header_words[] = {
+	FIELD(header, head),  FIELD(header, parent), FIELD(header, next), FIELD(header, child),
+	FIELD(header, pprev), FIELD(header, extra),  FIELD(header, home), FIELD(header, name),
+	/* of the newest handle of a victim with references */
+	{ "handle's head", 0 },
+	{ "handle's parent", offsetof(struct handle_chunk, header.parent) },
+	{ "handle's next", offsetof(struct handle_chunk, header.next) },
+	{ "handle's child", offsetof(struct handle_chunk, header.child) },
+	{ "handle's pprev", offsetof(struct handle_chunk, header.pprev) },
+	{ "handle's extra", offsetof(struct handle_chunk, header.extra) },
+	{ "handle's home", offsetof(struct handle_chunk, header.home) },
+	{ "handle's name", offsetof(struct handle_chunk, header.name) },
+	{ "handle's target", offsetof(struct handle_chunk, handle.target) },
+	{ "handle's back", offsetof(struct handle_chunk, handle.back) },
+	{ "handle's older", offsetof(struct handle_chunk, handle.older) },
+	{ "handle's location", offsetof(struct handle_chunk, handle.location) },
+	{ "handle's destructor", offsetof(struct handle_chunk, handle.destructor) },
 };
 
-enum base { NOWHERE, OF_VICTIM, OF_HANDLE, RECORD, OLDER_RECORD, OF_ACCOUNT, OF_ARENA, OF_SLOTS,
-	    BITS, IN_FRONT };
+enum { WORDS = sizeof(header_words) / sizeof(header_words[0]), OF_HEADER = 8 };
+enum { HEAD, PARENT, NEXT, CHILD, PPREV, EXTRA, HOME };
 
-/* What a pool or a cache would have before its header. */
-enum { FRONT = sizeof(struct slots) + sizeof(struct arena) };
-
-static char *base_of(enum base base, enum kind kind)
+static struct handle_chunk *newest_handle(void)
 {
-	bool has_handles = kind == REFERENCED || kind == MEMBER_REFERENCED;
-	bool in_cache = kind == CACHE || kind == OBJECT || kind == DEAD_OBJECT;
+	return (struct handle_chunk *)header_of(s.other)->child;
+}
 
-	switch (base) {
-	case NOWHERE:
-	case OF_VICTIM:
-		return (char *)header_of(s.victim);
-	case OF_HANDLE:
-		return has_handles ? (char *)header_of(s.other)->child : NULL;
-	case RECORD:
-		return has_handles ? user_of(header_of(s.other)->child) : NULL;
-	case OLDER_RECORD:
-		return has_handles ? user_of(header_of(s.owner)->child) : NULL;
-	case OF_ACCOUNT:
-		return s.account;
-	case OF_ARENA:
-		return s.room != NULL ? (char *)arena_of(s.room) : NULL;
-	case OF_SLOTS:
-		return in_cache ? (char *)slots_of(s.room) : NULL;
-	case BITS:
-		return in_cache ? s.end : NULL;
-	case IN_FRONT:
-		/* the end of the neighbour's memory */
-		return kind == MEMBER || kind == OBJECT ? (char *)header_of(s.victim) - FRONT : NULL;
+/* The header that is attacked: the victim's, or that of its newest handle. */
+static struct header *target_of(int word)
+{
+	return word < OF_HEADER ? header_of(s.victim) : &newest_handle()->header;
+}
+
+static uint64_t *at_word(int word)
+{
+	return (uint64_t *)((char *)target_of(word) + header_words[word].offset);
+}
+
+/* ---- prepared memory ---- */
+
+enum { CHUNK_AT = BAIT / 2 + 512, CELL_AT = BAIT / 2 + 2048, LOOP_AT = BAIT / 2 + 2560,
+       ZEROS_AT = 1024 };
+
+static void may_change(const void *from, size_t bytes)
+{
+	size_t first = (size_t)((const unsigned char *)from - shared->bait) / 8;
+
+	memset(shared->is_link + first, 1, bytes / 8);
+}
+
+/* A word that holds the exact address of a header. */
+static uint64_t *cell_with(const void *header)
+{
+	uint64_t *cell = (uint64_t *)BAIT_AT(CELL_AT);
+
+	*cell = (uintptr_t)header;
+	may_change(cell, 8);
+	return cell;
+}
+
+/* A chunk with links that fit those of `h`, as far as they can; the head is that of
+ * another chunk, or nothing.  Its links may be written: they were prepared so. */
+static struct header *forged(struct header *h, int word, bool with_head)
+{
+	struct handle_chunk *f = (struct handle_chunk *)BAIT_AT(CHUNK_AT);
+
+	memset(f, 0, sizeof(*f));
+	f->header = *header_of(s.stranger);
+	if (!with_head)
+		f->header.head = 0x0123456789abcdef;
+	f->header.child = f->header.next = NULL;
+	f->header.pprev = (struct header **)cell_with(f);
+	f->header.parent = h->parent;
+	f->header.extra = (uintptr_t)planted;
+	f->handle.target = h;
+	f->handle.back = &h->extra;
+	f->handle.destructor = (uintptr_t)planted;
+	f->handle.location = "forged";
+	switch (word) {
+	case NEXT:
+		f->header.pprev = &h->next;
+		break;
+	case CHILD:
+		f->header.pprev = &h->child;
+		f->header.parent = user_of(h);
+		break;
+	case PARENT:
+		f->header.child = h;
+		break;
+	case PPREV:
+		f->header.next = h;
+		break;
 	}
+	may_change(&f->header.parent, 4 * 8);
+	may_change(&f->handle, 3 * 8);
+	return &f->header;
+}
+
+/* A parent below which something is its own next sibling and child; what its head
+ * says is one thing or the other, by chance. */
+static struct header *forged_loop(void)
+{
+	struct header *p = (struct header *)BAIT_AT(LOOP_AT), *c = p + 1;
+
+	memset(p, 0, 2 * sizeof(*p));
+	c->head = 0x9e3779b97f4a7c15 * (uint64_t)getpid();
+	c->parent = user_of(p);
+	c->next = c->child = c;
+	c->pprev = &p->child;
+	p->head = header_of(s.stranger)->head;
+	p->child = p + 1;
+	return p;
+}
+
+/* Every word of the process, but of its stacks and of ours, that holds that address. */
+static uint64_t *word_with(const void *header, int which)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long begin, finish;
+	char line[512], perms[8];
+
+	if (maps == NULL)
+		return NULL;
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		uint64_t *at;
+
+		if (sscanf(line, "%lx-%lx %7s", &begin, &finish, perms) != 3 ||
+		    strncmp(perms, "rw", 2) != 0 || strstr(line, "[stack") != NULL ||
+		    strstr(line, "layout") != NULL || strstr(line, "libc") != NULL ||
+		    strstr(line, "ld-") != NULL || begin == (uintptr_t)shared)
+			continue;
+		for (at = (uint64_t *)begin; at < (uint64_t *)finish; at++) {
+			if (*at == (uintptr_t)header && at != (uint64_t *)((struct header *)header)->pprev &&
+			    which-- == 0) {
+				fclose(maps);
+				return at;
+			}
+		}
+	}
+	fclose(maps);
 	return NULL;
 }
 
-#define PLACE(name, group, base, type, field, is_link) \
-	{ name, group, base, offsetof(struct type, field), sizeof(((struct type *)0)->field), is_link }
-#define FIELD(group, base, type, field) PLACE(#field, group, base, type, field, false)
-#define LINK(group, base, type, field) PLACE(#field, group, base, type, field, true)
-
-static const struct place {
-	const char *name;
-	enum group group;
-	enum base base;
-	size_t offset, bytes;
-	/* A plain pointer: where it leads nowhere, looking there is a crash, and
-	 * nothing that an attacker gains by. */
-	bool is_link;
-} places[] = {
-	{ "", FLAGS_ALONE, NOWHERE, 0, 0, false },
-	FIELD(REST, OF_VICTIM, header, tag),
-	FIELD(REST, OF_VICTIM, header, size),
-	LINK(REST, OF_VICTIM, header, name),
-	LINK(LINKS, OF_VICTIM, header, parent),
-	LINK(LINKS, OF_VICTIM, header, next),
-	LINK(LINKS, OF_VICTIM, header, prev),
-	LINK(LINKS, OF_VICTIM, header, child),
-	FIELD(HOOK, OF_VICTIM, header, hook),
-	LINK(HOME, OF_VICTIM, header, home),
-	{ "header", WHOLE, OF_VICTIM, 0, HEADER, false },
-	{ "arena in front", HOME, IN_FRONT, 0, FRONT, false },
-	PLACE("handle's parent", HANDLE, OF_HANDLE, header, parent, true),
-	PLACE("handle's next", HANDLE, OF_HANDLE, header, next, true),
-	PLACE("handle's prev", HANDLE, OF_HANDLE, header, prev, true),
-	PLACE("handle's child", HANDLE, OF_HANDLE, header, child, true),
-	PLACE("handle's hook", HANDLE, OF_HANDLE, header, hook, false),
-	PLACE("handle's home", HANDLE, OF_HANDLE, header, home, true),
-	FIELD(HANDLE, RECORD, handle, target),
-	FIELD(HANDLE, RECORD, handle, newer),
-	FIELD(HANDLE, RECORD, handle, older),
-	LINK(HANDLE, RECORD, handle, location),
-	FIELD(HANDLE, RECORD, handle, destructor),
-	PLACE("older handle's target", HANDLE, OLDER_RECORD, handle, target, false),
-	PLACE("older handle's newer", HANDLE, OLDER_RECORD, handle, newer, false),
-	PLACE("older handle's older", HANDLE, OLDER_RECORD, handle, older, false),
-	FIELD(ACCOUNT, OF_ACCOUNT, account, home),
-	FIELD(ACCOUNT, OF_ACCOUNT, account, above),
-	FIELD(ACCOUNT, OF_ACCOUNT, account, max),
-	FIELD(ACCOUNT, OF_ACCOUNT, account, used),
-	FIELD(ARENA, OF_ARENA, arena, start),
-	FIELD(ARENA, OF_ARENA, arena, live),
-	PLACE("room's sum", ARENA, OF_ARENA, arena, sum, false),
-	PLACE("room's next", ARENA, OF_ARENA, arena, next, false),
-	PLACE("room's end", ARENA, OF_ARENA, arena, end, false),
-	PLACE("slot size", SLOTS_AND_BITS, OF_SLOTS, slots, size, false),
-	PLACE("slot count", SLOTS_AND_BITS, OF_SLOTS, slots, count, false),
-	PLACE("slots' sum", SLOTS_AND_BITS, OF_SLOTS, slots, sum, false),
-	{ "bitmap, slots 0-63", SLOTS_AND_BITS, BITS, 0, 8, false },
-	{ "bitmap, slots 64-79", SLOTS_AND_BITS, BITS, 8, 8, false },
-	{ "bitmap, upper level", SLOTS_AND_BITS, BITS, 16, 8, false },
-};
-
-enum { PLACES = sizeof(places) / sizeof(places[0]) };
-
 /* ---- values ---- */
 
-/* A forged chunk, with all that may lie around one. */
-struct forgery {
-	struct slots slots;
-	struct arena arena;
-	struct header header;
-	struct handle handle;
-};
-
-enum { BLIND, LEAKED, LEAKED_HANDLE, LEAKED_POOL, LEAKED_CACHE, LEAKED_DEAD };
-
-static struct forgery *forge(int how, const struct place *place)
-{
-	struct forgery *f = (struct forgery *)BAIT_AT(BAIT / 2 + 1024);
-	struct header *victim = header_of(s.victim);
-	bool is_handle = place->base == OF_HANDLE, is_header = is_handle || place->base == OF_VICTIM;
-	struct header *from = is_handle ? header_of(s.other)->child : victim;
-	unsigned char *room = BAIT_AT(1024);
-
-	memset(f, 0, sizeof(*f));
-	f->header = *header_of(s.newer);
-	if (how == LEAKED_DEAD)
-		f->header.tag |= 1 << 20;
-	if (how == BLIND)
-		f->header.tag ^= 0x5a5a5;
-	if (how == LEAKED_HANDLE)
-		f->header.tag |= 1 << 26;
-	if (how == LEAKED_POOL || how == LEAKED_CACHE)
-		f->header.tag |= 1 << 23;
-	/* links that fit, as far as they can; nothing else hangs on it */
-	f->header.child = f->header.next = f->header.prev = NULL;
-	f->header.parent = from->parent;
-	if (is_header && place->offset == offsetof(struct header, next))
-		f->header.prev = from;
-	if (is_header && place->offset == offsetof(struct header, prev))
-		f->header.next = from;
-	if (is_header && place->offset == offsetof(struct header, parent))
-		f->header.child = from;
-	if (is_header && place->offset == offsetof(struct header, child))
-		f->header.parent = from;
-	f->header.hook = (void *)(uintptr_t)planted;
-	f->handle = (struct handle){ .target = victim, .location = "forged",
-				     .destructor = (void *)(uintptr_t)planted };
-	/* the sums are those of another pool, if one was seen */
-	f->arena = (struct arena){ s.room != NULL ? arena_of(s.room)->sum : 1,
-				   96 + (how == LEAKED_CACHE), 3, room, room + 1024 };
-	f->slots = (struct slots){ 1, SIZE, 64 };
-	return f;
-}
-
 enum value {
-	ZERO, ONE, TWO, NINE_HUNDRED, BIG, ALL_ONES, OLD_PLUS, OLD_MINUS, FUNCTION, TO_ZEROS, TO_PATTERN,
-	TO_BLIND, TO_LEAKED, TO_LEAKED_HANDLE, TO_LEAKED_POOL, TO_LEAKED_CACHE, TO_LEAKED_DEAD,
-	TO_ARENA, TO_ACCOUNT, TO_VICTIM, TO_PARENT, TO_NEWER, TO_OLDER, TO_KID, TO_OTHER, TO_STRANGER,
-	STRANGERS, AS_IT_WAS, VALUES
+	ZERO, ALL_ONES, NINE_HUNDRED, MORE, LESS, HIGH_BIT, INVERTED, FUNCTION, TO_PATTERN, TO_ZEROS,
+	WILD, READ_ONLY, FORGED, FORGED_WITHOUT_HEAD, FORGED_USER, A_CELL, FORGED_NEXT_WORD,
+	A_LOOP, SELF, SELF_USER, TO_PARENT, TO_PARENT_USER, TO_OLDER, TO_NEWER, TO_KID, TO_KID_USER,
+	TO_OTHER, TO_OTHER_USER, TO_OWNER_USER, TO_CHILD_WORD, TO_NEXT_WORD, TO_EXTRA_WORD, TO_HANDLE,
+	STRANGERS, OF_PARENT, OF_OTHER_POOL, OF_LIMITED, OF_CACHE, OF_SLOTS, SCAN_1, SCAN_2, SCAN_3,
+	SCAN_4, SCAN_5, SCAN_6, VALUES
 };
 
 static const char *const value_names[VALUES] = {
-	"0", "1", "2", "900", "0x0ffffff0", "all bits", "16 more", "16 less", "function", "zeros",
-	"buffer", "forged chunk, blind", "forged chunk, leaked", "forged handle, leaked",
-	"forged pool, leaked", "forged cache, leaked", "forged freed chunk, leaked", "forged arena",
-	"forged account", "the victim", "its parent", "its newer sibling", "its older sibling",
-	"its child", "another chunk", "a stranger", "what a stranger has there",
-	"what was there before the free",
+	"0", "all ones", "900", "16 more", "16 less", "a high bit changed", "inverted", "function",
+	"buffer", "zeros", "wild", "read-only page", "forged chunk", "forged chunk without a head",
+	"forged chunk, user's pointer", "word with the right address", "forged chunk's next",
+	"forged loop", "itself", "itself, user's pointer", "parent", "parent, user's pointer", "older",
+	"newer", "child", "child, user's pointer", "other", "other, user's pointer",
+	"owner, user's pointer", "its own child word", "its own next word", "its own extra word",
+	"newest handle", "what a stranger has", "what its parent has", "another pool's record",
+	"a limit's record", "a cache's record", "a cache's bitmap", "word that holds its address, 1",
+	"word that holds its address, 2", "word that holds its address, 3",
+	"word that holds its address, 4", "word that holds its address, 5",
+	"word that holds its address, 6",
 };
 
-/* Fills in the bytes; false if there is no such value here. */
-static bool make_value(enum value value, const struct place *place, const void *at,
-		       unsigned char *bytes)
+static void *page; /* zeros that may only be read */
+
+static const void *header_or_null(const void *ptr)
 {
-	struct forgery *f = NULL;
-	uint64_t word = 0;
+	return ptr == NULL ? NULL : header_of(ptr);
+}
 
-	memset(bytes, 0, HEADER);
-	memcpy(&word, at, place->bytes < 8 ? place->bytes : 8);
-	if (value == STRANGERS || value == AS_IT_WAS) {
-		if (place->base != OF_VICTIM)
-			return false;
-		memcpy(bytes, value == STRANGERS ? (unsigned char *)header_of(s.stranger) : s.before,
-		       HEADER);
-		memmove(bytes, bytes + place->offset, place->bytes);
-		return true;
-	}
-	if (place->bytes == HEADER) {
-		if (value == TO_LEAKED)
-			memcpy(bytes, &forge(LEAKED, place)->header, HEADER);
-		else if (value == TO_PATTERN)
-			memset(bytes, 'A', HEADER);
-		else if (value != ZERO)
-			return false;
-		return true;
-	}
-	if (place->bytes == FRONT) {
-		if (value != TO_LEAKED_POOL && value != TO_LEAKED_CACHE)
-			return false;
-		memcpy(bytes, forge(value == TO_LEAKED_POOL ? LEAKED_POOL : LEAKED_CACHE, place),
-		       FRONT);
-		return true;
-	}
-	if (place->is_link && value >= ONE && value <= ALL_ONES)
-		return false;
+/* False if there is no such value here. */
+static bool make_value(enum value value, int word, uint64_t *v)
+{
+	struct header *h = target_of(word);
+	uint64_t old = *at_word(word);
+	const void *p = NULL;
+
 	switch (value) {
-	case ZERO: word = 0; break;
-	case ONE: word = 1; break;
-	case TWO: word = 2; break;
-	case NINE_HUNDRED: word = 900; break;
-	case BIG: word = 0x0ffffff0; break;
-	case ALL_ONES: word = ~(uint64_t)0; break;
-	case OLD_PLUS:
-	case OLD_MINUS:
-		if (place->is_link && word == 0)
+	case ZERO: *v = 0; return old != 0;
+	case ALL_ONES: *v = ~(uint64_t)0; return true;
+	case NINE_HUNDRED: *v = 900; return true;
+	case MORE: *v = old + 16; return true;
+	case LESS: *v = old - 16; return true;
+	case HIGH_BIT: *v = old ^ (uint64_t)1 << 60; return true;
+	case INVERTED: *v = ~old; return true;
+	case FUNCTION: p = (void *)(uintptr_t)planted; break;
+	case TO_PATTERN: p = BAIT_AT(256); break;
+	case TO_ZEROS: memset(BAIT_AT(ZEROS_AT), 0, 1024); p = BAIT_AT(ZEROS_AT + 512); break;
+	case WILD: p = (void *)0x123456780000; break;
+	case READ_ONLY: p = (char *)page + 2048; break;
+	case FORGED: p = forged(h, word, true); break;
+	case FORGED_WITHOUT_HEAD: p = forged(h, word, false); break;
+	case FORGED_USER: p = user_of(forged(h, word, true)); break;
+	case A_CELL: p = cell_with(h); break;
+	case FORGED_NEXT_WORD: p = &forged(h, word, true)->next; break;
+	case A_LOOP: p = word == PARENT ? user_of(forged_loop()) : (void *)(forged_loop() + 1); break;
+	case SELF: p = h; break;
+	case SELF_USER: p = user_of(h); break;
+	case TO_PARENT: p = header_or_null(h->parent); break;
+	case TO_PARENT_USER: p = h->parent; break;
+	case TO_OLDER: p = header_or_null(s.older); break;
+	case TO_NEWER: p = header_or_null(s.newer); break;
+	case TO_KID: p = header_or_null(s.kid); break;
+	case TO_KID_USER: p = s.kid; break;
+	case TO_OTHER: p = header_of(s.other); break;
+	case TO_OTHER_USER: p = s.other; break;
+	case TO_OWNER_USER: p = s.owner; break;
+	case TO_CHILD_WORD: p = &h->child; break;
+	case TO_NEXT_WORD: p = &h->next; break;
+	case TO_EXTRA_WORD: p = &h->extra; break;
+	case TO_HANDLE: p = header_of(s.other)->child; break;
+	case STRANGERS:
+		if (word >= OF_HEADER)
 			return false;
-		word += value == OLD_PLUS ? 16 : -16ull;
-		break;
-	case FUNCTION: word = (uintptr_t)planted; break;
-	case TO_ZEROS:
-		memset(shared->bait, 0, BAIT);
-		word = (uintptr_t)BAIT_AT(1024);
-		break;
-	case TO_PATTERN: word = (uintptr_t)BAIT_AT(1024); break;
-	case TO_BLIND: f = forge(BLIND, place); break;
-	case TO_LEAKED: f = forge(LEAKED, place); break;
-	case TO_LEAKED_HANDLE: f = forge(LEAKED_HANDLE, place); break;
-	case TO_LEAKED_POOL: f = forge(LEAKED_POOL, place); break;
-	case TO_LEAKED_CACHE: f = forge(LEAKED_CACHE, place); break;
-	case TO_LEAKED_DEAD: f = forge(LEAKED_DEAD, place); break;
-	case TO_ARENA: word = (uintptr_t)&forge(LEAKED_POOL, place)->arena; break;
-	case TO_ACCOUNT: {
-		struct account *account = (struct account *)BAIT_AT(1024);
-
-		*account = (struct account){ 1, NULL, NULL, 0, 100000 };
-		word = (uintptr_t)account;
+		*v = *(uint64_t *)((char *)header_of(s.stranger) + header_words[word].offset);
+		return true;
+	case OF_PARENT:
+		if (word >= OF_HEADER || s.parent == NULL)
+			return false;
+		*v = *(uint64_t *)((char *)header_of(s.parent) + header_words[word].offset);
+		return true;
+	case OF_OTHER_POOL: p = header_of(s.other_pool)->home; break;
+	case OF_LIMITED: p = header_of(s.limited)->home; break;
+	case OF_CACHE: p = header_of(s.cache)->home; break;
+	case OF_SLOTS: p = ((struct record *)header_of(s.cache)->home)->end; break;
+	default:
+		/* such a word is good for a link back only */
+		if (header_words[word].offset != offsetof(struct header, pprev) &&
+		    header_words[word].offset != offsetof(struct handle_chunk, handle.back))
+			return false;
+		p = word_with(h, (int)value - SCAN_1);
 		break;
 	}
-	case TO_VICTIM: word = (uintptr_t)header_of(s.victim); break;
-	case TO_PARENT: word = (uintptr_t)header_of(s.parent); break;
-	case TO_NEWER: word = (uintptr_t)header_of(s.newer); break;
-	case TO_OLDER: word = (uintptr_t)header_of(s.older); break;
-	case TO_KID:
-		if (s.kid == NULL)
-			return false;
-		word = (uintptr_t)header_of(s.kid);
-		break;
-	case TO_OTHER: word = (uintptr_t)header_of(s.other); break;
-	case TO_STRANGER: word = (uintptr_t)header_of(s.stranger); break;
-	default: return false;
-	}
-	if (f != NULL)
-		word = (uintptr_t)&f->header;
-	memcpy(bytes, &word, 8);
-	return true;
+	*v = (uintptr_t)p;
+	return p != NULL && *v != old;
 }
 
 /* ---- operations ---- */
 
-static void resize(void **ptr, size_t size)
+static void *resize(void *ctx, void *ptr, size_t size)
 {
-	void *moved = talloc_realloc_size(s.parent, *ptr, size);
+	void *moved = talloc_realloc_size(ctx, ptr, size);
 
-	if (moved != NULL)
-		*ptr = moved;
+	return moved != NULL ? moved : ptr;
 }
 
 static void free_it(void) { talloc_free(s.victim); }
-static void free_parent(void) { talloc_free(s.parent); }
+static void free_parent(void)
+{
+	if (s.parent == s.cache || talloc_parent(s.top) == s.parent)
+		return;
+	s.pool_is_gone = s.pool == s.parent;
+	talloc_free(s.parent);
+}
 static void free_newer(void) { talloc_free(s.newer); }
 static void free_older(void) { talloc_free(s.older); }
 static void free_kid(void) { talloc_free(s.kid); }
 static void free_its_children(void) { talloc_free_children(s.victim); }
+static void free_siblings(void)
+{
+	if (talloc_parent(s.top) != s.parent)
+		talloc_free_children(s.parent);
+}
 static void steal_it(void) { talloc_steal(s.other, s.victim); }
+static void steal_it_and_free(void)
+{
+	talloc_steal(s.other, s.victim);
+	talloc_free(s.victim);
+}
 static void steal_to_it(void) { talloc_steal(s.victim, s.other); }
 static void steal_newer(void) { talloc_steal(s.other, s.newer); }
-static void grow_it(void) { resize(&s.victim, 500); }
-static void grow_more(void) { resize(&s.victim, 20000); }
-static void shrink_it(void) { resize(&s.victim, 8); }
-static void grow_newer(void) { resize(&s.newer, 500); }
-static void reparent_it(void) { talloc_reparent(s.owner, s.parent, s.victim); }
-static void new_child(void) { make(s.victim, SIZE); }
-static void new_sibling(void) { make(s.parent, SIZE); }
-static void refer(void) { talloc_reference(s.parent, s.victim); }
+static void grow_it(void) { s.victim = resize(s.parent, s.victim, 500); }
+static void grow_more(void) { s.victim = resize(s.parent, s.victim, 20000); }
+static void grow_twice(void)
+{
+	s.victim = resize(s.parent, s.victim, 2000);
+	s.victim = resize(s.parent, s.victim, 300000);
+}
+static void shrink_it(void) { s.victim = resize(s.parent, s.victim, 8); }
+static void grow_newer(void) { s.newer = resize(s.parent, s.newer, 500); }
+static void grow_kid(void) { s.kid = resize(s.victim, s.kid, 500); }
+static void reparent_it(void) { talloc_reparent(s.parent, s.owner, s.victim); }
+static void new_child(void) { keep(node(s.victim, "new"), SIZE); }
+static void new_sibling(void) { keep(node(s.parent, "new"), SIZE); }
+static void refer(void) { talloc_reference(s.owner, s.victim); }
 static void unlink_it(void) { talloc_unlink(s.parent, s.victim); }
+static void unlink_other(void) { talloc_unlink(s.other, s.victim); }
 static void unlink_owner(void) { talloc_unlink(s.owner, s.victim); }
 static void free_owner(void) { talloc_free(s.owner); }
 static void free_other(void) { talloc_free(s.other); }
 static void limit_it(void) { talloc_set_memlimit(s.victim, 500000); }
-
-static void change_destructor(void)
-{
-	talloc_set_destructor(s.victim, of_victim);
-}
+static void name_it(void) { talloc_set_name(s.victim, "%d", 1); }
+static void no_tracking(void) { talloc_disable_null_tracking(); }
+static void change_destructor(void) { talloc_set_destructor(s.victim, of_victim); }
+static void no_destructor(void) { talloc_set_destructor(s.victim, NULL); }
 
 static void look(void)
 {
 	talloc_report_full(s.parent, null_file);
-	talloc_reference_count(s.victim);
 	talloc_total_size(s.top);
+	talloc_total_blocks(s.top);
+}
+
+static void ask(void)
+{
+	talloc_reference_count(s.victim);
 	talloc_is_parent(s.victim, s.other);
 	talloc_find_parent_byname(s.victim, "nobody");
 	talloc_parent_name(s.victim);
 	talloc_get_size(s.victim);
+	talloc_show_parents(s.victim, null_file);
+	talloc_report_full(s.top, null_file);
 }
 
-static void new_objects(void)
+static void make_some(const void *ctx)
 {
-	void *cache = s.room;
+	static const size_t sizes[] = { SIZE, SIZE + 16, 900 };
 	int i;
 
-	for (i = 0; cache != NULL && i < 6; i++)
-		is_new(talloc_cache(cache), SIZE);
-}
+	for (i = 0; i < 6; i++) {
+		size_t size = sizes[i % 3];
 
-static void new_ones(void)
-{
-	make_all(s.parent);
-	make_all(NULL);
-}
-
-/* The blocks that are kept go back. */
-static void leave(void)
-{
-	if (keepers_suffer())
-		_exit(DID_HARM);
-	exit(DONE);
+		keep(talloc_named_const(ctx, size, "new"), size);
+	}
 }
 
 static const struct operation {
 	const char *name;
 	void (*run)(void);
 	bool on_dead; /* makes sense when the victim is freed */
+	bool needs_newer, needs_older, needs_kid;
 } operations[] = {
-	{ "free", free_it, true },
-	{ "free of the parent", free_parent, true },
-	{ "free of the newer sibling", free_newer, true },
-	{ "free of the older sibling", free_older, true },
-	{ "free of the child", free_kid, false },
-	{ "free_children", free_its_children, false },
-	{ "steal", steal_it, false },
-	{ "steal to it", steal_to_it, false },
-	{ "steal of a sibling", steal_newer, false },
-	{ "realloc", grow_it, false },
-	{ "realloc to much more", grow_more, false },
-	{ "realloc to less", shrink_it, false },
-	{ "realloc of a sibling", grow_newer, true },
-	{ "reparent", reparent_it, false },
-	{ "new child", new_child, false },
-	{ "new sibling", new_sibling, true },
-	{ "reference", refer, false },
-	{ "unlink", unlink_it, false },
-	{ "unlink from an owner", unlink_owner, false },
-	{ "free of an owner", free_owner, false },
-	{ "free of another owner", free_other, false },
-	{ "set_memlimit", limit_it, false },
-	{ "set_destructor", change_destructor, false },
-	{ "report and other questions", look, false },
-	{ "new cache objects", new_objects, true },
-	{ "new chunks", new_ones, true },
-	{ "end of the program", leave, true },
+	{ "free", free_it, true, false, false, false },
+	{ "free of the parent", free_parent, true, false, false, false },
+	{ "free of the newer sibling", free_newer, true, true, false, false },
+	{ "free of the older sibling", free_older, true, false, true, false },
+	{ "free of the child", free_kid, false, false, false, true },
+	{ "free_children", free_its_children, false, false, false, false },
+	{ "free_children of the parent", free_siblings, true, false, false, false },
+	{ "steal", steal_it, false, false, false, false },
+	{ "steal and free", steal_it_and_free, false, false, false, false },
+	{ "steal to it", steal_to_it, false, false, false, false },
+	{ "steal of a sibling", steal_newer, false, true, false, false },
+	{ "realloc", grow_it, true, false, false, false },
+	{ "realloc to much more", grow_more, false, false, false, false },
+	{ "realloc, twice", grow_twice, false, false, false, false },
+	{ "realloc to less", shrink_it, false, false, false, false },
+	{ "realloc of a sibling", grow_newer, true, true, false, false },
+	{ "realloc of the child", grow_kid, false, false, false, true },
+	{ "reparent", reparent_it, false, false, false, false },
+	{ "new child", new_child, true, false, false, false },
+	{ "new sibling", new_sibling, true, false, false, false },
+	{ "reference", refer, false, false, false, false },
+	{ "unlink", unlink_it, false, false, false, false },
+	{ "unlink from one owner", unlink_other, false, false, false, false },
+	{ "unlink from the other owner", unlink_owner, false, false, false, false },
+	{ "free of one owner", free_owner, false, false, false, false },
+	{ "free of the other owner", free_other, false, false, false, false },
+	{ "set_memlimit", limit_it, false, false, false, false },
+	{ "set_name", name_it, false, false, false, false },
+	{ "set_destructor", change_destructor, false, false, false, false },
+	{ "clear the destructor", no_destructor, false, false, false, false },
+	{ "disable_null_tracking", no_tracking, false, false, false, false },
+	{ "report and totals", look, true, false, false, false },
+	{ "other questions", ask, false, false, false, false },
 };
 
 enum { OPERATIONS = sizeof(operations) / sizeof(operations[0]) };
 
-/* All goes, but for those that stay; and the memory is used again. */
+static bool makes_sense(const struct operation *o)
+{
+	return (!s.is_freed || o->on_dead) && (!o->needs_newer || s.newer != NULL) &&
+	       (!o->needs_older || s.older != NULL) && (!o->needs_kid || s.kid != NULL);
+}
+
+/* New ones; all goes; new ones again, over what is kept to the end. */
 static void aftermath(void)
 {
-	s.count = KEEPERS;
-	if (s.room == s.victim)
-		s.room = NULL; /* somebody else may have the memory then */
+	int i;
+
+	make_some(s.ctx);
+	make_some(s.other_pool);
+	if (s.pool != NULL && s.pool != s.victim && s.pool != s.ctx && !s.pool_is_gone)
+		make_some(s.pool);
+	for (i = 0; i < 16; i++)
+		keep(talloc_cache(s.cache), SIZE);
+	make_some(NULL);
+	if (keepers_suffer())
+		_exit(DID_HARM);
+	s.count = 0; /* all but the last six may go now */
 	talloc_free(s.top);
-	make_all(s.live[0].at);
-	make_all(NULL);
+	make_some(NULL);
+	make_some(talloc_pool(NULL, 3000));
+	keep(talloc_new(talloc_pool(NULL, 3000)), 0);
 }
 
 /* ---- attacks ---- */
 
-struct attack {
-	enum kind kind;
-	int place, value, operation;
-	uint32_t flags;
+/* What is written besides one word: two that help each other, or a stretch. */
+enum kind { ONE_WORD, PAIR, OVERRUN, KINDS };
+
+/* A home word that leads from an inner pool to the outer one, which does contain the
+ * chunk: not promised to be seen. */
+static bool leads_to_outer_pool(int word, uint64_t value)
+{
+	const struct record *r = target_of(word)->home;
+
+	return header_words[word].offset == offsetof(struct header, home) && s.is_nested &&
+	       r->outer == (struct record *)(uintptr_t)(value & ~63ul);
+}
+
+static const struct pair {
+	int first, second;
+	enum value first_value, second_value;
+} pairs[] = {
+	{ PPREV, NEXT, ZERO, TO_ZEROS },
+	{ PPREV, NEXT, ZERO, FORGED },
+	{ PPREV, NEXT, A_CELL, TO_ZEROS },
+	{ PPREV, NEXT, A_CELL, FORGED },
+	{ PPREV, NEXT, A_CELL, ZERO },
+	{ PPREV, NEXT, A_CELL, SELF },
+	{ PPREV, NEXT, A_CELL, TO_OTHER },
+	{ PPREV, CHILD, A_CELL, FORGED },
+	{ PPREV, CHILD, A_CELL, ZERO },
+	{ PPREV, NEXT, SCAN_1, FORGED }, { PPREV, NEXT, SCAN_1, ZERO },
+	{ PPREV, NEXT, SCAN_2, FORGED }, { PPREV, NEXT, SCAN_2, ZERO },
+	{ PPREV, NEXT, SCAN_3, FORGED }, { PPREV, NEXT, SCAN_3, ZERO },
+	{ PPREV, NEXT, SCAN_4, FORGED }, { PPREV, NEXT, SCAN_4, ZERO },
+	{ PPREV, NEXT, SCAN_5, FORGED }, { PPREV, NEXT, SCAN_5, ZERO },
+	{ PPREV, NEXT, SCAN_6, FORGED }, { PPREV, NEXT, SCAN_6, ZERO },
+	{ PARENT, CHILD, SELF_USER, SELF },
+	{ PARENT, NEXT, SELF_USER, SELF },
+	{ PARENT, CHILD, A_LOOP, ZERO },
+	{ CHILD, NEXT, ZERO, ZERO },
+	{ CHILD, NEXT, SELF, SELF },
+	{ HOME, PPREV, OF_SLOTS, A_CELL },
+	{ HOME, CHILD, OF_SLOTS, ZERO },
+	{ HOME, CHILD, OF_PARENT, ZERO },
+	{ EXTRA, CHILD, FUNCTION, ZERO },
 };
+
+enum { PAIRS = sizeof(pairs) / sizeof(pairs[0]) };
+
+static const unsigned char fills[] = { 0, 'A', 0xff };
+
+enum { FILLS = 3, LENGTHS = 64 };
+
+struct attack {
+	enum place place;
+	enum position position;
+	enum form form;
+	enum kind kind;
+	int a, b, operation; /* word and value; pair; length and fill */
+	bool abort_returns;
+};
+
+static bool write_it(const struct attack *a)
+{
+	uint64_t one, two;
+	const struct pair *p;
+
+	switch (a->kind) {
+	case ONE_WORD:
+		if ((a->a >= OF_HEADER && a->place != REFERENCE) ||
+		    !make_value((enum value)a->b, a->a, &one) || leads_to_outer_pool(a->a, one))
+			return false;
+		*at_word(a->a) = one;
+		return true;
+	case PAIR:
+		p = &pairs[a->a];
+		if (!make_value(p->second_value, p->second, &two))
+			return false;
+		/* the word with the right address last, since a forged chunk may be in its place */
+		if (!make_value(p->first_value, p->first, &one))
+			return false;
+		*at_word(p->second) = two;
+		*at_word(p->first) = one;
+		return true;
+	default:
+		memset(header_of(s.victim), fills[a->b], (size_t)a->a + 1);
+		return true;
+	}
+}
 
 static int make_attack(const void *arguments)
 {
 	const struct attack *a = arguments;
-	const struct place *place = &places[a->place];
 	const struct operation *operation = &operations[a->operation];
-	unsigned char value[HEADER];
-	char *at;
 
-	if (is_dead(a->kind) && !operation->on_dead)
+	abort_returns = a->abort_returns;
+	set_scene(a->place, a->position, a->form);
+	if (!makes_sense(operation))
 		return NO_SCENE;
-	set_scene(a->kind);
-	at = base_of(place->base, a->kind);
-	if (at == NULL)
+	if (a->kind != KINDS && !write_it(a))
 		return NO_SCENE;
-	at += place->offset;
-	if (place->base != NOWHERE) {
-		if (!make_value((enum value)a->value, place, at, value) ||
-		    memcmp(at, value, place->bytes) == 0)
-			return NO_SCENE;
-		memcpy(at, value, place->bytes);
-	}
-	header_of(s.victim)->tag ^= a->flags;
 	bait_is_laid();
 	is_harmed = keepers_suffer;
 	operation->run();
@@ -622,107 +718,135 @@ static int make_attack(const void *arguments)
 	return DONE;
 }
 
-static const char *flag_names(uint32_t mask)
-{
-	static char text[256];
-	int i;
+/* ---- */
 
-	text[0] = '\0';
-	for (i = 0; i < FLAGS; i++)
-		if (mask & flags[i].bit) {
-			strcat(text, text[0] == '\0' ? ", flags changed: " : " ");
-			strcat(text, flags[i].name);
-		}
-	return text;
+static bool verbose;
+static struct row rows[PLACES], kinds[KINDS];
+static int per_mille = 100;
+static uint64_t seed = 1;
+
+static void tell(const struct attack *a, enum verdict verdict)
+{
+	printf("  %s: %s, %s%s", verdict_names[verdict], place_names[a->place],
+	       position_names[a->position], form_names[a->form]);
+	if (a->kind == ONE_WORD)
+		printf(", %s = %s", header_words[a->a].name, value_names[a->b]);
+	else if (a->kind == PAIR)
+		printf(", %s = %s, %s = %s", header_words[pairs[a->a].first].name,
+		       value_names[pairs[a->a].first_value], header_words[pairs[a->a].second].name,
+		       value_names[pairs[a->a].second_value]);
+	else
+		printf(", %d bytes of %#x", a->a + 1, (unsigned int)fills[a->b]);
+	printf(", %s%s\n", operations[a->operation].name,
+	       a->abort_returns ? ", abort function returns" : "");
+}
+
+static void try(const struct attack *a)
+{
+	enum verdict verdict = verdict_of(make_attack, a);
+
+	count_verdict(&rows[a->place], verdict);
+	count_verdict(&kinds[a->kind], verdict);
+	if (verbose && is_bad(verdict))
+		tell(a, verdict);
+	if (verbose && verdict == WRITTEN)
+		printf("    at %d of the bait\n", bait_is_written_at());
 }
 
 /* Where nothing is written, nothing is found. */
-static void check_scene(enum kind kind)
+static void check_scene(struct attack a)
 {
-	struct attack a = { kind, 0, 0, 0, 0 };
+	enum verdict verdict;
 
-	for (a.operation = 0; a.operation < OPERATIONS; a.operation++) {
-		enum verdict verdict = verdict_of(make_attack, &a);
+	a.kind = KINDS;
+	verdict = verdict_of(make_attack, &a);
+	if (is_bad(verdict) || verdict == WILD_READ ||
+	    (verdict == CAUGHT && a.place != FREED && a.place != FREED_MEMBER)) {
+		fprintf(stderr, "no attack: %s, %s%s, %s: %s %s\n", place_names[a.place],
+			position_names[a.position], form_names[a.form], operations[a.operation].name,
+			verdict_names[verdict], shared->reason);
+		exit(2);
+	}
+}
 
-		if (is_bad(verdict) || (verdict == CAUGHT && !is_dead(kind))) {
-			fprintf(stderr, "no attack: %s, %s: %s %s\n", kind_names[kind],
-				operations[a.operation].name, verdict_names[verdict],
-				shared->reason);
-			exit(2);
+static bool is_chosen(int per_mille)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (int)((seed >> 33) % 1000) < per_mille;
+}
+
+static void attack_scene(struct attack a)
+{
+	for (a.operation = 0; a.operation < OPERATIONS; a.operation++)
+		if (is_chosen(per_mille * 2))
+			check_scene(a);
+	a.kind = ONE_WORD;
+	for (a.a = 0; a.a < (a.place == REFERENCE ? WORDS : OF_HEADER); a.a++)
+		for (a.b = 0; a.b < VALUES; a.b++)
+			for (a.operation = 0; a.operation < OPERATIONS; a.operation++) {
+				a.abort_returns = is_chosen(250);
+				if (is_chosen(per_mille))
+					try(&a);
+			}
+	a.kind = PAIR;
+	for (a.a = 0; a.a < PAIRS; a.a++)
+		for (a.operation = 0; a.operation < OPERATIONS; a.operation++) {
+			a.abort_returns = is_chosen(250);
+			if (is_chosen(per_mille * 3))
+				try(&a);
 		}
-	}
-}
-
-static bool verbose;
-static struct row rows[GROUPS];
-
-static void all_operations(struct attack a)
-{
-	const struct place *place = &places[a.place];
-	bool is_freed = is_dead(a.kind) && place->base <= OF_VICTIM;
-	struct row *row = &rows[is_freed ? FREED : place->group];
-
-	for (a.operation = 0; a.operation < OPERATIONS; a.operation++) {
-		enum verdict verdict = verdict_of(make_attack, &a);
-
-		count_verdict(row, verdict);
-		if (verbose && is_bad(verdict))
-			printf("  %s: %s, %s%s%s%s, %s\n", verdict_names[verdict],
-			       kind_names[a.kind], place->name, place->bytes > 0 ? " = " : "",
-			       place->bytes > 0 ? value_names[a.value] : "", flag_names(a.flags),
-			       operations[a.operation].name);
-	}
-}
-
-/* Flags that give a word another meaning. */
-static const struct {
-	const char *place;
-	uint32_t flags;
-} pairs[] = {
-	{ "hook", 1 << 26 },  { "hook", 1 << 27 },           { "home", 1 << 28 },
-	{ "home", 1 << 24 },  { "home", 1 << 24 | 1 << 28 }, { "child", 1 << 26 },
-	{ "child", 1 << 23 }, { "arena in front", 1 << 23 },
-};
-
-static void attack_kind(enum kind kind)
-{
-	struct attack a = { kind, 0, 0, 0, 0 };
-	size_t i;
-
-	check_scene(kind);
-	for (i = 0; i < FLAGS; i++) {
-		a.flags = flags[i].bit;
-		all_operations(a);
-	}
-	a.flags = 0;
-	for (a.place = 1; a.place < PLACES; a.place++)
-		for (a.value = 0; a.value < VALUES; a.value++)
-			all_operations(a);
-	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		for (a.place = 1; strcmp(places[a.place].name, pairs[i].place) != 0; a.place++)
-			;
-		a.flags = pairs[i].flags;
-		for (a.value = 0; a.value < VALUES; a.value++)
-			all_operations(a);
-	}
+	a.kind = OVERRUN;
+	for (a.a = 0; a.a < LENGTHS; a.a++)
+		for (a.b = 0; a.b < FILLS; a.b++)
+			for (a.operation = 0; a.operation < OPERATIONS; a.operation++) {
+				a.abort_returns = is_chosen(250);
+				if (is_chosen(per_mille / 4 + 1))
+					try(&a);
+			}
 }
 
 int main(int argc, char **argv)
 {
-	const char *title;
+	const char *title = "this library, by its source";
+	static const char *const kind_names[KINDS] = { "one word", "two words", "1 to 64 bytes" };
+	struct row all = { 0, { 0 } };
 	bool withstood = true;
-	int i;
+	struct attack a;
+	int i, v;
 
-	verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-	title = argc > 1 + verbose ? argv[1 + verbose] : "this library";
-	open_bait();
-	check_layout();
-	for (i = 0; i < KINDS; i++)
-		attack_kind((enum kind)i);
-	print_head(title);
-	for (i = 0; i < GROUPS; i++) {
-		print_row(group_names[i], &rows[i]);
-		withstood &= is_withstood(&rows[i]);
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-v") == 0)
+			verbose = true;
+		else if (strcmp(argv[i], "-n") == 0 && i + 1 < argc)
+			per_mille = atoi(argv[++i]);
+		else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
+			seed = (uint64_t)atoll(argv[++i]);
+		else
+			title = argv[i];
 	}
+	open_bait();
+	page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check_layout();
+	memset(&a, 0, sizeof(a));
+	for (i = 0; i < PLACES * POSITIONS * FORMS; i++) {
+		a.place = (enum place)(i / (POSITIONS * FORMS));
+		a.position = (enum position)(i / FORMS % POSITIONS);
+		a.form = (enum form)(i % FORMS);
+		if (a.place == FREED || a.place == FREED_MEMBER ? a.form == WITH_KID :
+								  false)
+			continue;
+		attack_scene(a);
+	}
+	print_head(title);
+	for (i = 0; i < PLACES; i++) {
+		print_row(place_names[i], &rows[i]);
+		withstood &= is_withstood(&rows[i]);
+		all.attacks += rows[i].attacks;
+		for (v = 0; v < VERDICTS; v++)
+			all.verdicts[v] += rows[i].verdicts[v];
+	}
+	print_row("all", &all);
+	for (i = 0; i < KINDS; i++)
+		print_row(kind_names[i], &kinds[i]);
 	return withstood ? 0 : 1;
 }

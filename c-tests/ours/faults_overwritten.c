@@ -53,27 +53,29 @@ static void overwritten_header_of_a_child(void)
 	CHECK_STR(abort_reason, "Bad talloc magic value - unknown value");
 }
 
-/* Only somebody who writes where he must not can make a pool lose count. */
-static void overwritten_pool(void)
+/* A pool's record is out of reach; what leads there is not. */
+static void overwritten_home(void)
 {
-	char *pool = talloc_pool(NULL, 1000);
-	unsigned live[8], *end = (unsigned *)(pool - 64), *at;
-	void *member;
+	char *pool = talloc_pool(NULL, 1000), *other = talloc_pool(NULL, 1000);
+	void *member = node(pool, "member"), **home = (void **)((char *)member - 16), *was = *home;
 
-	memcpy(live, end - 8, sizeof(live));
-	member = node(pool, "member");
-	for (at = end - 1; at > end - 8 && *at != live[at - (end - 8)] + 1; at--)
-		;
+	node(other, "member of the other");
 	survive_aborts();
-	*at = 0;
-	talloc_free(member);
-	CHECK_STR(abort_reason, "Pool object count zero!");
+	*home = *(void **)(other - 16);
+	CHECK_INT(talloc_free(member), -1);
+	CHECK_STR(abort_reason, "Bad talloc magic value - unknown value");
+	survive_aborts();
+	*home = NULL;
+	CHECK(node(member, "child") == NULL || abort_reason[0] == '\0');
+	*home = was;
+	talloc_set_abort_fn(NULL);
+	talloc_free(other);
 }
 
 int main(void)
 {
 	RUN(bad_contexts);
 	RUN(overwritten_header_of_a_child);
-	RUN(overwritten_pool);
+	RUN(overwritten_home);
 	TEST_END();
 }
