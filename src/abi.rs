@@ -282,12 +282,7 @@ pub unsafe extern "C" fn _talloc_zero(
 }
 
 #[inline(never)]
-unsafe fn zero_slow(
-    ctx: *const c_void,
-    size: usize,
-    name: *const c_char,
-    t: u64,
-) -> *mut c_void {
+unsafe fn zero_slow(ctx: *const c_void, size: usize, name: *const c_char, t: u64) -> *mut c_void {
     // SAFETY: the module's rule; a fresh chunk of that size.
     unsafe {
         let user = alloc::slow(ctx, size, name, t);

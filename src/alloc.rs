@@ -10,9 +10,9 @@ use crate::header::{
 };
 use crate::limit::{self, Account};
 use crate::magazine::{self, SMALL_MAX};
-use crate::records::{self, Kind, LESS};
+use crate::records::{self, Kind, LESS, record};
 use crate::root::{self, NULL_CONTEXT};
-use crate::{list, mac, pool, record, sysmem, tools};
+use crate::{list, mac, pool, sysmem, tools};
 use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null_mut};
 
@@ -27,7 +27,8 @@ impl Spot {
     /// The chunk comes to be there.
     #[inline(always)]
     pub fn fill(self, size: usize, flags: u64, name: *const c_char) -> Chunk {
-        self.c.born(self.parent, self.first, size as u64 | flags, name);
+        self.c
+            .born(self.parent, self.first, size as u64 | flags, name);
         list::link_born(self.parent, self.first, self.c);
         self.c
     }
@@ -132,8 +133,8 @@ unsafe fn slower(
                 }
             }
             LIMITED => {
-                if let Some(c) = limited(parent, size, name) {
-                    return c.user();
+                if let Some(user) = limited(parent, size, name) {
+                    return user;
                 }
             }
             _ if ctx.is_null() && NULL_CONTEXT.get().is_none() => {
@@ -148,12 +149,7 @@ unsafe fn slower(
 
 /// A small block from malloc below an easy parent.
 #[inline(never)]
-fn fresh(
-    parent: Chunk,
-    first: Option<Chunk>,
-    size: usize,
-    name: *const c_char,
-) -> *mut c_void {
+fn fresh(parent: Chunk, first: Option<Chunk>, size: usize, name: *const c_char) -> *mut c_void {
     let Some(block) = magazine::get_small_fresh(size) else {
         return null_mut();
     };
@@ -164,12 +160,7 @@ fn fresh(
 
 /// A large block.
 #[inline(always)]
-fn large(
-    parent: Chunk,
-    first: Option<Chunk>,
-    size: usize,
-    name: *const c_char,
-) -> *mut c_void {
+fn large(parent: Chunk, first: Option<Chunk>, size: usize, name: *const c_char) -> *mut c_void {
     let Some(block) = block_for(size) else {
         return null_mut();
     };
@@ -199,9 +190,10 @@ fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     Some(spot.fill(size, MEMBER, name))
 }
 
-/// A block below a parent whose account counts it.
+/// A block below a parent whose account counts it; NULL without memory, `None` for the
+/// slower way.
 #[inline(always)]
-fn limited(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
+fn limited(parent: Chunk, size: usize, name: *const c_char) -> Option<*mut c_void> {
     let account = limit::at_home(parent)?;
     let first = list::first_below(parent).ok()?;
     if sysmem::every() != 0 || !limit::charge_fast(account, HEADER + size) {
@@ -209,12 +201,12 @@ fn limited(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     }
     let Some(block) = block_for(size) else {
         limit::uncharge(account, HEADER + size);
-        return None;
+        return Some(null_mut());
     };
     let c = Chunk::at(block);
     c.set_home(account.cast());
     let spot = Spot { c, parent, first };
-    Some(spot.fill(size, LIMIT, name))
+    Some(spot.fill(size, LIMIT, name).user())
 }
 
 /// A block, kept or fresh.

@@ -7,9 +7,9 @@
 use crate::bitmap;
 use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload};
 use crate::pool::{self, footprint};
-use crate::records::{self, Kind, LESS, Record};
+use crate::records::{self, Kind, LESS, Record, record};
 use crate::sysmem::PAGE;
-use crate::{list, record, sysmem, tools};
+use crate::{list, sysmem, tools};
 use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null, null_mut};
@@ -180,7 +180,11 @@ pub fn object(cache: Chunk) -> Option<Chunk> {
         None => {
             // SAFETY: `make_slots` filled it for so many.
             let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
-            NonNull::new(record!(r).start.wrapping_add(slot * slot_bytes(size) + LESS))?
+            NonNull::new(
+                record!(r)
+                    .start
+                    .wrapping_add(slot * slot_bytes(size) + LESS),
+            )?
         }
     };
     record!(r).live += 1;

@@ -30,7 +30,7 @@ use crate::{limit, list, pool, refs, steal, sysmem, walk};
 use core::ffi::{c_char, c_int, c_void};
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
-const UNASKED: Payload = (1 << FLAGS) - 1 | TOP | EXACT | MEMBER | POOL | LIMIT;
+const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
 /// The same without `TOP`: of one that is shed.
 const IS_SHED: Payload = UNASKED & !TOP;
 const JUST_MEMBER: u64 = MEMBER >> FLAGS;
@@ -459,11 +459,7 @@ fn below(c: Chunk, location: *const c_char) -> Option<Chunk> {
 
 /// What is to happen to a chunk with references, or that is dying or being asked.
 #[inline(never)]
-fn without_references(
-    c: Chunk,
-    mut t: Payload,
-    location: *const c_char,
-) -> Result<Payload, Step> {
+fn without_references(c: Chunk, mut t: Payload, location: *const c_char) -> Result<Payload, Step> {
     while t & REF != 0 {
         let below = refs::newest_is_below(c);
         if !refs::drop_newest(c, location) {

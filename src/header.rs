@@ -28,6 +28,8 @@ use crate::fault;
 use crate::mac::{self, PAYLOAD_BITS};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
+#[cfg(target_pointer_width = "64")]
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::sync::atomic::{Ordering::Release, compiler_fence};
 
 /// Size and flags of a chunk, as decoded from its head.
@@ -204,8 +206,36 @@ impl Chunk {
     #[inline(always)]
     pub fn set_payload(self, t: Payload) -> u64 {
         let head = mac::encode(self.place(), t);
-        field!(self, head = head);
+        self.store_head(head);
         head
+    }
+
+    /// Other threads may look at the head of a chunk without a parent, under the lock on the
+    /// links, so it is one store; that is what any store of a word is where this is built.
+    #[cfg(target_pointer_width = "64")]
+    #[inline(always)]
+    fn store_head(self, head: u64) {
+        // SAFETY: a Chunk's header is there (module docs). A relaxed store is a plain one
+        // to the processor, which does not ask that it is aligned.
+        unsafe { (*(&raw mut (*self.0.as_ptr()).head).cast::<AtomicU64>()).store(head, Relaxed) };
+    }
+
+    #[cfg(target_pointer_width = "32")]
+    #[inline(always)]
+    fn store_head(self, head: u64) {
+        field!(self, head = head);
+    }
+
+    /// What the head says that another thread may be writing.
+    #[inline]
+    pub fn shared_payload(self) -> Payload {
+        #[cfg(target_pointer_width = "64")]
+        // SAFETY: as for `store_head`.
+        let head =
+            unsafe { (*(&raw const (*self.0.as_ptr()).head).cast::<AtomicU64>()).load(Relaxed) };
+        #[cfg(target_pointer_width = "32")]
+        let head = field!(self, head);
+        mac::decode(self.place(), head)
     }
 
     /// The head as it is, to see whether it has changed.

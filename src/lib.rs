@@ -6,6 +6,8 @@
 // of the size.  Unit tests have it.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+// The macros that read or write one field are used within larger unsafe blocks, too.
+#![allow(unused_unsafe)]
 #![warn(rustdoc::broken_intra_doc_links)]
 #![allow(rustdoc::private_intra_doc_links)]
 
@@ -32,6 +34,7 @@ mod header;
 mod hold;
 mod limit;
 mod list;
+mod lock;
 mod mac;
 mod magazine;
 mod name;

@@ -7,8 +7,8 @@
 //! its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
 
 use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, size_of_payload};
-use crate::records::{self, Kind, LESS, Record};
-use crate::{pool, record, root, walk};
+use crate::records::{self, Kind, LESS, Record, record};
+use crate::{pool, root, walk};
 use core::mem::offset_of;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -210,7 +210,8 @@ pub fn leave_fast(c: Chunk, size: usize) -> bool {
     if a.kind != Kind::Account || !a.above.is_null() || a.shared != 0 || a.owner == c.start() {
         return false;
     }
-    a.used.store(a.used.load(Relaxed).wrapping_sub(HEADER + size), Relaxed);
+    a.used
+        .store(a.used.load(Relaxed).wrapping_sub(HEADER + size), Relaxed);
     true
 }
 

@@ -439,7 +439,8 @@ impl Magazines {
 
     /// Where the sentinel of a class is.
     fn sentinel(&mut self, class: usize) -> *mut Block {
-        self.array(class).wrapping_add(ROOM - usize::from(*of!(self.room[class])))
+        self.array(class)
+            .wrapping_add(ROOM - usize::from(*of!(self.room[class])))
     }
 
     /// How many blocks lie in the array of a class.
@@ -474,7 +475,11 @@ impl Magazines {
         };
         // A thread whose blocks others free has no right to more, nor one that frees
         // those of others, for which the sum is below zero.
-        let share = if may_be_more { alive.min(all).max(0) as usize / 4 } else { 0 };
+        let share = if may_be_more {
+            alive.min(all).max(0) as usize / 4
+        } else {
+            0
+        };
         self.bound = floor.max(share);
     }
 
@@ -533,7 +538,9 @@ impl Magazines {
         let lowest = self.sentinel(class).wrapping_add(1);
         // SAFETY: the array is full: it holds twice that.
         unsafe {
-            (&raw mut (*load).blocks).cast::<Block>().copy_from_nonoverlapping(lowest, HALF);
+            (&raw mut (*load).blocks)
+                .cast::<Block>()
+                .copy_from_nonoverlapping(lowest, HALF);
             (*load).next = *of!(self.depot[class]);
             lowest.copy_from(lowest.add(HALF), ROOM - HALF);
             *of!(self.top[class]) = of!(self.top[class]).sub(HALF);
@@ -657,7 +664,11 @@ impl Magazines {
             return true;
         }
         let has = usize::from(*of!(self.room[class]));
-        let few = if few * cost(class) > self.bound / 16 { 0 } else { few };
+        let few = if few * cost(class) > self.bound / 16 {
+            0
+        } else {
+            few
+        };
         if has <= few {
             return false;
         }
@@ -738,16 +749,14 @@ pub fn give_all_back() -> bool {
     had != 0
 }
 
-/// In a child, where there is one thread: those of the others were left in any state.
-pub fn forget_other_threads() {
+/// Those of this thread, alone in the list: in a child there is no other thread.
+pub fn alone() -> *mut c_void {
     let mine = mine().unwrap_or(null_mut());
-    root::with_threads_locked(|_| {
-        if !mine.is_null() {
-            // SAFETY: this thread's.
-            unsafe { ((*mine).older, (*mine).newer) = (null_mut(), null_mut()) };
-        }
-        mine.cast()
-    });
+    if !mine.is_null() {
+        // SAFETY: this thread's.
+        unsafe { ((*mine).older, (*mine).newer) = (null_mut(), null_mut()) };
+    }
+    mine.cast()
 }
 
 /// Called by `tools.c` when a thread ends: all that it keeps goes.

@@ -12,11 +12,11 @@
 
 use crate::alloc::{self, Site};
 use crate::header::{
-    ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING,
-    TOP, round, size_of_payload,
+    ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING, TOP,
+    round, size_of_payload,
 };
-use crate::records::{self, Kind, LESS, OWN, Record};
-use crate::{cache, fault, list, magazine, record, refs, root, sysmem, tools};
+use crate::records::{self, Kind, LESS, OWN, Record, record};
+use crate::{cache, fault, list, magazine, refs, root, sysmem, tools};
 use core::ffi::c_char;
 use core::ptr::{NonNull, null_mut};
 
@@ -83,12 +83,7 @@ pub fn pooled_object(
 }
 
 #[inline]
-fn with_room(
-    ctx: Option<Chunk>,
-    size: usize,
-    room: usize,
-    name: *const c_char,
-) -> Option<Chunk> {
+fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
     let parent = root::or_null_context(ctx);
     let before = footprint(HEADER + size);
     let Some(record) = records::make() else {
@@ -129,8 +124,16 @@ pub fn open(
             live: OWN,
             kind,
             start: null_mut(),
-            outer: if is_member { site.home.cast() } else { null_mut() },
-            account: if is_member { null_mut() } else { site.home.cast() },
+            outer: if is_member {
+                site.home.cast()
+            } else {
+                null_mut()
+            },
+            account: if is_member {
+                null_mut()
+            } else {
+                site.home.cast()
+            },
         });
     }
     if is_member {
@@ -376,4 +379,3 @@ fn gone(mut r: *mut Record) {
         r = outer;
     }
 }
-

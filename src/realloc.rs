@@ -21,7 +21,7 @@ use core::ptr::NonNull;
 const KEPT: usize = 1024;
 
 /// What a chunk may be besides that grows within its block.
-const SIMPLE: Payload = MAX_SIZE as Payload - 1 | TOP | DTOR | HELD;
+const SIMPLE: Payload = (MAX_SIZE as Payload - 1) | TOP | DTOR | HELD;
 
 /// The fast way to give a chunk a larger size: within its block. `size` says which, given
 /// the present one. Else `None`, and nothing is done.
@@ -147,7 +147,13 @@ fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     if old > SMALL_MAX && size > SMALL_MAX && t & HELD == 0 && c.child().is_none() {
         return with_malloc(c, t, size);
     }
-    elsewhere(c, t, size, magazine::get, with_size(t, size) & !EXACT | sysmem::every())
+    elsewhere(
+        c,
+        t,
+        size,
+        magazine::get,
+        with_size(t, size) & !EXACT | sysmem::every(),
+    )
 }
 
 /// A large block without children: malloc may have a cheaper way than copying.
@@ -222,10 +228,18 @@ fn elsewhere(
         return None;
     }
     let place = find(HEADER + size)?;
-    let keep = HEADER + size_of_payload(t).min(size);
-    // SAFETY: both places hold `keep` bytes, and do not overlap.
-    unsafe { place.as_ptr().copy_from_nonoverlapping(c.start(), keep) };
+    {
+        // Neighbours may be changing its links.
+        let _lock = is_top.then(root::lock_links);
+        // SAFETY: both places hold a header, and do not overlap.
+        unsafe { place.as_ptr().copy_from_nonoverlapping(c.start(), HEADER) };
+    }
     let new = Chunk::at(place);
+    // SAFETY: both places hold so many bytes behind it.
+    unsafe {
+        let user: *const u8 = c.user().cast_const().cast();
+        user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t).min(size));
+    }
     // Who holds it holds the old place, which owns nothing any more.
     new.moved_from(c, destructor, new_t & !HELD);
     list::replace(c, new, is_top);

@@ -215,7 +215,6 @@ pub unsafe fn give_back(record: *mut Record) {
 }
 
 /// A record, to read or write one field of.
-#[macro_export]
 macro_rules! record {
     ($record:expr) => {
         // SAFETY: `records::at` leads into the table, whose used part stays mapped; the
@@ -223,6 +222,7 @@ macro_rules! record {
         unsafe { &mut *$record }
     };
 }
+pub(crate) use record;
 
 /// The record of the pool or cache that `c` lies in, or, with `POOL`, is; `None` if its
 /// `home` leads to none that can be.

@@ -8,8 +8,8 @@
 
 use crate::alloc;
 use crate::header::{
-    Chunk, DTOR, DYING, Destructor, FLAGS, HANDLE, LIMIT, MEMBER, POOL, Payload, REF, TOP,
-    is_alive, size_of_payload, EXACT,
+    Chunk, DTOR, DYING, Destructor, EXACT, FLAGS, HANDLE, LIMIT, MEMBER, POOL, Payload, REF, TOP,
+    is_alive, size_of_payload,
 };
 use crate::hold::Hold;
 use crate::{fault, free, list, magazine, walk};
@@ -210,7 +210,7 @@ unsafe fn set_destructor_slow(ptr: *const c_void, f: Option<Destructor>) {
 // ---- making and dropping --------------------------------------------------
 
 /// What a chunk may be besides for the fast ways here.
-const COMMON: Payload = (1 << FLAGS) - 1 | TOP | EXACT | MEMBER | POOL | LIMIT;
+const COMMON: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
 
 /// `talloc_reference`: makes `ctx` an additional parent of the chunk.
 ///
@@ -294,7 +294,10 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
         return false;
     };
     if t & DTOR != 0 {
-        handle!(h, destructor = first.map_or(c.extra(), |first| handle!(first, destructor)));
+        handle!(
+            h,
+            destructor = first.map_or(c.extra(), |first| handle!(first, destructor))
+        );
     }
     write(h, c, if first.is_some() { c.extra() } else { 0 }, location);
     h.set(HANDLE);
@@ -322,7 +325,9 @@ pub unsafe fn unlink_fast(
     if t & !COMMON != REF || ctx.is_null() {
         return None;
     }
-    let h = Chunk::at(core::ptr::NonNull::new(with_exposed_provenance_mut(c.extra() as usize))?);
+    let h = Chunk::at(core::ptr::NonNull::new(with_exposed_provenance_mut(
+        c.extra() as usize,
+    ))?);
     if h.payload() != JUST_HANDLE
         || h.parent_user().cast_const() != ctx
         || handle!(h, back) != c.extra_place()
@@ -384,7 +389,11 @@ fn take_off(h: Chunk) -> bool {
     if first && next.is_none() {
         c.set_payload(t & !REF);
     }
-    let word = if next.is_none() { destructor.unwrap_or(0) } else { older };
+    let word = if next.is_none() {
+        destructor.unwrap_or(0)
+    } else {
+        older
+    };
     // SAFETY: it was read, and held the address of `h`.
     unsafe { back.write_unaligned(word) };
     if let Some(next) = next {

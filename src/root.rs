@@ -7,12 +7,13 @@
 //! would wait for ever.
 
 use crate::header::{Chunk, SPECIAL, TOP};
+use crate::lock::{Lock, Locked};
 use crate::magazine;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    AtomicBool, AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release},
 };
 
 /// A chunk that the process points to.
@@ -92,112 +93,14 @@ unsafe extern "C" {
     fn talloc_impl_is_single_threaded() -> c_int;
 }
 
-/// A lock that knows who has it from the moment that it is taken, so that a signal handler
-/// that comes in the next moment does, too.
-struct Lock {
-    /// The thread that has it, or is in `fork` with it; 0 for none.
-    owner: AtomicUsize,
-    /// How many wait, and what they wait on: it changes when the lock is given back.
-    waiting: AtomicU32,
-    turn: AtomicU32,
-}
-
 static LINKS: Lock = Lock::new();
 static RECORDS: Lock = Lock::new();
-
-fn this_thread() -> usize {
-    // SAFETY: it answers which thread this is.
-    unsafe { libc::pthread_self() as usize }
-}
-
-impl Lock {
-    const fn new() -> Lock {
-        Lock {
-            owner: AtomicUsize::new(0),
-            waiting: AtomicU32::new(0),
-            turn: AtomicU32::new(0),
-        }
-    }
-
-    #[inline(never)]
-    fn lock(&'static self) -> Locked {
-        let this = this_thread();
-        match self.owner.compare_exchange(0, this, Acquire, Relaxed) {
-            Ok(_) => Locked(Some(self)),
-            Err(owner) if owner == this => Locked(None),
-            Err(_) => self.wait(this),
-        }
-    }
-
-    #[cold]
-    fn wait(&'static self, this: usize) -> Locked {
-        self.waiting.fetch_add(1, SeqCst);
-        let mut tries = 0;
-        loop {
-            let turn = self.turn.load(SeqCst);
-            if self.owner.compare_exchange(0, this, SeqCst, SeqCst).is_ok() {
-                break;
-            }
-            tries += 1;
-            if tries < 100 {
-                core::hint::spin_loop();
-            } else {
-                self.futex(libc::FUTEX_WAIT, turn);
-            }
-        }
-        self.waiting.fetch_sub(1, SeqCst);
-        Locked(Some(self))
-    }
-
-    #[inline]
-    fn unlock(&self) {
-        self.owner.store(0, SeqCst);
-        if self.waiting.load(SeqCst) != 0 {
-            self.turn.fetch_add(1, SeqCst);
-            self.futex(libc::FUTEX_WAKE, 1);
-        }
-    }
-
-    #[cold]
-    fn futex(&self, what: c_int, value: u32) {
-        let place = self.turn.as_ptr();
-        let what = what | libc::FUTEX_PRIVATE_FLAG;
-        // SAFETY: a word that lives as long as the library; whatever the call answers,
-        // the caller looks again. errno is this thread's, and stays what it was.
-        unsafe {
-            let errno = libc::__errno_location();
-            let before = *errno;
-            libc::syscall(libc::SYS_futex, place, what, value, null_mut::<c_void>());
-            *errno = before;
-        }
-    }
-
-    /// Makes it anew, where there is one thread.
-    fn renew(&self) {
-        self.owner.store(0, Relaxed);
-        self.waiting.store(0, Relaxed);
-    }
-}
-
-/// Holds a lock until it is dropped; or nothing, where this thread has it already, or is
-/// the only one.
-#[must_use]
-pub struct Locked(Option<&'static Lock>);
-
-impl Drop for Locked {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(lock) = self.0 {
-            lock.unlock();
-        }
-    }
-}
 
 #[inline]
 fn lock(lock: &'static Lock) -> Locked {
     // SAFETY: it only asks.
     if unsafe { talloc_impl_is_single_threaded() } != 0 {
-        return Locked(None);
+        return Locked::nothing();
     }
     lock.lock()
 }
@@ -213,10 +116,11 @@ pub fn lock_records() -> Locked {
     lock(&RECORDS)
 }
 
+/// The newest of the magazines of all threads, under the lock on records.
+static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
 /// Shows the list of all threads' magazines, and takes what it is from now on.
 pub fn with_threads_locked(change: impl FnOnce(*mut c_void) -> *mut c_void) {
-    static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
-
     let _lock = lock_records();
     NEWEST.store(change(NEWEST.load(Relaxed)), Relaxed);
 }
@@ -238,22 +142,21 @@ pub fn survive_forks() {
 }
 
 unsafe extern "C" fn before_fork() {
-    for lock in [&LINKS, &RECORDS] {
-        // Fork handlers of the program may run before we are back: they are of the thread
-        // that has the locks.
-        core::mem::forget(lock.lock());
-    }
+    // Fork handlers of the program may run before we are back: they are of the thread that
+    // has the locks.
+    core::mem::forget(LINKS.lock());
+    core::mem::forget(RECORDS.lock());
 }
 
 unsafe extern "C" fn after_fork_in_parent() {
-    for lock in [&RECORDS, &LINKS] {
-        lock.unlock();
-    }
+    RECORDS.unlock();
+    LINKS.unlock();
 }
 
 unsafe extern "C" fn after_fork_in_child() {
-    // The threads that may wait for a lock are not in this process.
+    // The threads that may wait for a lock are not in this process, nor are those whose
+    // magazines were left in any state.
     LINKS.renew();
     RECORDS.renew();
-    magazine::forget_other_threads();
+    NEWEST.store(magazine::alone(), Relaxed);
 }

@@ -11,11 +11,7 @@ use core::ptr::null_mut;
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(always)]
-pub unsafe fn user(
-    ctx: *const c_void,
-    ptr: *const c_void,
-    location: *const c_char,
-) -> *mut c_void {
+pub unsafe fn user(ctx: *const c_void, ptr: *const c_void, location: *const c_char) -> *mut c_void {
     if !ctx.is_null() && !ptr.is_null() && move_fast(Chunk::before(ctx), Chunk::before(ptr)) {
         return ptr.cast_mut();
     }

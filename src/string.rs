@@ -50,12 +50,7 @@ pub unsafe fn copy(ctx: *const c_void, text: *const c_char, length: usize) -> *m
 }
 
 #[inline(never)]
-unsafe fn copy_slow(
-    ctx: *const c_void,
-    text: *const c_char,
-    length: usize,
-    t: u64,
-) -> *mut c_char {
+unsafe fn copy_slow(ctx: *const c_void, text: *const c_char, length: usize, t: u64) -> *mut c_char {
     if length >= MAX_SIZE {
         return null_mut();
     }

@@ -121,7 +121,7 @@ pub fn is_newest(c: Chunk) -> bool {
         if x == c {
             return true;
         }
-        let t = x.payload();
+        let t = x.shared_payload();
         if !is_alive(t) || t & DYING == 0 {
             return false;
         }
