@@ -56,7 +56,7 @@ done
 # memory of its own, and what of it is inlined is instrumented here.
 lib=build/tsan/$target/release/libtalloc.a
 if ! CARGO_TARGET_DIR=build/tsan CC=$cc CFLAGS="-fsanitize=thread ${CFLAGS-}" \
-	RUSTFLAGS="--cfg talloc_pthread_locks -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
+	RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
 	rustup run nightly cargo build --release --locked -q --target "$target" \
 	>"$work/cargo.log" 2>&1; then
 	echo "not ok - ThreadSanitizer: the library compiles"

@@ -15,13 +15,7 @@ pub struct Lock {
     /// How many wait, and what they wait on: it changes when the lock is given back.
     waiting: AtomicU32,
     turn: AtomicU32,
-    #[cfg(talloc_pthread_locks)]
-    mutex: core::cell::UnsafeCell<libc::pthread_mutex_t>,
 }
-
-#[cfg(talloc_pthread_locks)]
-// SAFETY: a pthread mutex is made to be used from all threads.
-unsafe impl Sync for Lock {}
 
 /// Holds a lock until it is dropped; or nothing, where this thread has it already, or is
 /// the only one.
@@ -49,7 +43,6 @@ fn this_thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-#[cfg(not(talloc_pthread_locks))]
 impl Lock {
     /// One that nobody has.
     pub const fn new() -> Lock {
@@ -119,46 +112,5 @@ impl Lock {
     pub fn renew(&self) {
         self.owner.store(0, Relaxed);
         self.waiting.store(0, Relaxed);
-    }
-}
-
-/// The same on a mutex of the C library's, for ThreadSanitizer, which does not understand
-/// other locks across a fork: see `c-tests/tsan.sh`.
-#[cfg(talloc_pthread_locks)]
-impl Lock {
-    /// One that nobody has.
-    pub const fn new() -> Lock {
-        Lock {
-            owner: AtomicUsize::new(0),
-            waiting: AtomicU32::new(0),
-            turn: AtomicU32::new(0),
-            mutex: core::cell::UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
-        }
-    }
-
-    /// Takes it.
-    pub fn lock(&'static self) -> Locked {
-        let this = this_thread();
-        if self.owner.load(Relaxed) == this {
-            return Locked(None);
-        }
-        // SAFETY: an initialised mutex that this thread does not have.
-        unsafe { libc::pthread_mutex_lock(self.mutex.get()) };
-        self.owner.store(this, Relaxed);
-        Locked(Some(self))
-    }
-
-    /// Gives it back.
-    pub fn unlock(&self) {
-        self.owner.store(0, Relaxed);
-        // SAFETY: this thread has it.
-        unsafe { libc::pthread_mutex_unlock(self.mutex.get()) };
-    }
-
-    /// Makes it anew, where there is one thread.
-    pub fn renew(&self) {
-        self.owner.store(0, Relaxed);
-        // SAFETY: there is one thread, and a mutex owns nothing.
-        unsafe { self.mutex.get().write(libc::PTHREAD_MUTEX_INITIALIZER) };
     }
 }

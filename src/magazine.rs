@@ -795,9 +795,9 @@ unsafe fn close(m: *mut Magazines) {
 }
 
 /// Called by `tools.c` when the library is unloaded: nobody can call it any more, so what
-/// all threads keep goes.
+/// all threads keep goes, and the table of records.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn talloc_impl_magazines_close_all() {
+unsafe extern "C" fn talloc_impl_unload() {
     let mut next = null_mut::<Magazines>();
     root::with_threads_locked(|newest| {
         next = newest.cast();
@@ -811,6 +811,8 @@ unsafe extern "C" fn talloc_impl_magazines_close_all() {
             close(m);
         }
     }
+    // SAFETY: the library goes.
+    unsafe { records::unload() };
 }
 
 #[cfg(test)]

@@ -127,6 +127,10 @@ pub fn at(home: *mut c_void) -> *mut Record {
     TABLE.load(Relaxed).wrapping_add(offset).cast()
 }
 
+unsafe extern "C" {
+    fn talloc_impl_notice_exit();
+}
+
 /// A fresh one; `None` if there is none to be had.
 #[inline]
 pub fn make() -> Option<NonNull<Record>> {
@@ -140,6 +144,9 @@ pub fn make() -> Option<NonNull<Record>> {
 #[inline(never)]
 fn make_slow() -> Option<NonNull<Record>> {
     root::survive_forks();
+    // SAFETY: it only sees to it that the end of the process is told from that of the
+    // library.
+    unsafe { talloc_impl_notice_exit() };
     let _lock = root::lock_records();
     // SAFETY: under the lock; places in the table below `usable` can be used.
     unsafe {
@@ -189,6 +196,21 @@ fn reserve(unused: &mut Unused) -> Option<()> {
     TABLE.store(table.as_ptr(), Release);
     MASK.store(size - SIZE, Release);
     Some(())
+}
+
+/// Gives the table back.
+///
+/// # Safety
+/// Nobody uses the library any more.
+pub unsafe fn unload() {
+    let size = MASK.load(Relaxed) + SIZE;
+    if size > SMALLEST << 4 {
+        // SAFETY: what `reserve_aligned` reserved, with a page before and one behind.
+        unsafe {
+            let table = TABLE.load(Relaxed);
+            sysmem::unmap(table.wrapping_sub(sysmem::PAGE), size + 2 * sysmem::PAGE);
+        }
+    }
 }
 
 /// Gives a record back, for the next one who makes one.

@@ -10,12 +10,9 @@
  * a pool or cache: where a member lies, and that it is gone.
  */
 #include <pthread.h>
-#include <semaphore.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* What tools.rs leaves free behind a member, at least. */
 enum { GAP = 16 };
@@ -217,7 +214,6 @@ int talloc_impl_is_single_threaded(void)
 /* ---- the magazines of a thread, for magazine.rs ---------------------------- */
 
 void talloc_impl_magazines_close(void *magazines);
-void talloc_impl_magazines_close_all(void);
 int talloc_impl_magazines_keep(void *magazines);
 
 /* Those that nothing is in before the first block is freed, and once the thread ends. */
@@ -325,29 +321,29 @@ static void make_key(void)
 }
 
 /*
- * After dlclose nobody can call us, and all that threads keep has to go; at exit they
- * may go on.  The C library tells the two apart by what it runs: at exit alone what was
- * registered for no library.  That has to be code that stays, with memory that stays.
+ * After dlclose nobody can call us, and all that we have has to go; at exit threads may go
+ * on.  A handler tells the two apart, which is registered for a library of its own, so that
+ * only exit runs it, and which is taken back at dlclose.
  */
 extern int __cxa_atexit(void (*function)(void *), void *arg, void *library);
-static sem_t *is_exit;
+extern void __cxa_finalize(void *library);
+void talloc_impl_notice_exit(void);
 
-static void notice_exit(void)
+static int exits;
+static char at_exit_alone;
+
+static void process_exits(void *unused)
 {
-	/* Where one thread alone has magazines, and it is the first, it is the one that exits. */
-	static int threads, noticed;
-	sem_t *exits;
+	(void)unused;
+	exits = 1;
+}
 
-	if (__atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED) == 0 &&
-	    getpid() == (pid_t)syscall(SYS_gettid))
-		return;
-	if (__atomic_exchange_n(&noticed, 1, __ATOMIC_RELAXED))
-		return;
-	exits = malloc(sizeof(*exits));
-	if (exits != NULL && sem_init(exits, 0, 0) == 0) {
-		__cxa_atexit((void (*)(void *))(void (*)(void))sem_post, exits, NULL);
-		is_exit = exits;
-	}
+void talloc_impl_notice_exit(void)
+{
+	static int noticed;
+
+	if (!__atomic_exchange_n(&noticed, 1, __ATOMIC_RELAXED))
+		__cxa_atexit(process_exits, NULL, &at_exit_alone);
 }
 
 /* 1 if the thread has these from now on, 0 if it may have none. */
@@ -358,7 +354,7 @@ int talloc_impl_magazines_keep(void *magazines)
 	pthread_once(&key_once, make_key);
 	if (!has_key || pthread_getspecific(key) != NULL || pthread_setspecific(key, magazines) != 0)
 		return 0;
-	notice_exit();
+	talloc_impl_notice_exit();
 	set_magazines(magazines);
 	return 1;
 }
@@ -370,18 +366,17 @@ __attribute__((constructor)) static void library_comes(void)
 	talloc_impl_look_around();
 }
 
+void talloc_impl_unload(void);
+
 __attribute__((destructor)) static void library_goes(void)
 {
-	int exits = 0;
-
-	if (!has_key)
+	if (exits)
 		return;
-	pthread_key_delete(key);
-	has_key = 0;
-	if (is_exit != NULL)
-		sem_getvalue(is_exit, &exits);
-	if (exits != 0)
-		return;
-	set_magazines(talloc_impl_no_magazines);
-	talloc_impl_magazines_close_all();
+	__cxa_finalize(&at_exit_alone);
+	if (has_key) {
+		pthread_key_delete(key);
+		has_key = 0;
+		set_magazines(talloc_impl_no_magazines);
+	}
+	talloc_impl_unload();
 }

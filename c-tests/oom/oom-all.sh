@@ -70,7 +70,7 @@ nm -D --undefined-only "$lib/libtalloc.so.2" | sed 's/.* //; s/@.*//' |
 	grep -E '^(.*alloc|.*memalign|valloc|.*strn?dup|.*asprintf|getline|getdelim|mmap.*|s?brk|open_memstream|fopen.*|tmpfile)$' |
 	grep -vE '^(malloc|calloc|realloc|mmap)$' >"$work/log"
 [ ! -s "$work/log" ]
-report $? "the library gets memory from malloc, calloc and realloc, and pages for reports"
+report $? "the library gets memory from malloc, calloc and realloc, and pages for reports and records"
 
 # By name, or looked up because the original does not have it.
 {

@@ -377,6 +377,8 @@ enum {
 	NEEDS_CTX = 4,
 	/* Not twice in one world. */
 	ONCE = 8,
+	/* here it takes no memory from malloc: what grows has room, a record has its table */
+	NEEDS_LESS = 16,
 };
 
 static const char *made(struct world *w, void *ptr)
@@ -1006,7 +1008,7 @@ static const struct scenario scenarios[] = {
 	{ "talloc_asprintf_append(NULL)", NO, do_asprintf_append_null, "NULL", "new1 5", NO, 0 },
 	{ "talloc_asprintf_append_buffer(NULL)", NO, do_asprintf_append_buffer_null, "NULL", "new1 5", NO, 0 },
 	{ "talloc_strdup_append", set_up_s, do_strdup_append, "NULL", "textllllllll 3005", NO, ONCE },
-	{ "talloc_strdup_append, short", set_up_s, do_strdup_append_short, "NULL", "text+ 6", NO, ONCE },
+	{ "talloc_strdup_append, short", set_up_s, do_strdup_append_short, "NULL", "text+ 6", NO, ONCE | NEEDS_LESS },
 	{ "talloc_strdup_append to itself", set_up_s, do_strdup_append_own, "NULL", "texttext 9", NO, ONCE },
 	{ "talloc_strdup_append_buffer", set_up_s, do_strdup_append_buffer, "NULL", "textllllllll 3005", NO, ONCE },
 	{ "talloc_strndup_append", set_up_s, do_strndup_append, "NULL", "textllllllll 2005", NO, ONCE },
@@ -1025,7 +1027,7 @@ static const struct scenario scenarios[] = {
 	{ "talloc_asprintf_addbuf, a chain", set_up_s, do_addbuf_chain, "NULL", "text0 llllll 519", free_s, ONCE },
 	{ "talloc_asprintf_addsep", set_up_s, do_addsep, "NULL", "text, 12345 12", free_s, ONCE | OURS },
 	{ "talloc_asprintf_addsep, long", set_up_s, do_addsep_long, "NULL", "textllllllll 6005", free_s, ONCE | OURS },
-	{ "talloc_asprintf_addsep to nothing", set_up_empty_s, do_addsep, "NULL", "12345 6", free_s, ONCE | OURS },
+	{ "talloc_asprintf_addsep to nothing", set_up_empty_s, do_addsep, "NULL", "12345 6", free_s, ONCE | OURS | NEEDS_LESS },
 
 	{ "talloc_set_name", set_up_pair, do_set_name, "NULL, UNNAMED", "set1, set1", no_name, 0 },
 	{ "talloc_set_name, long", set_up_pair, do_set_name_long, "NULL, UNNAMED", "long", no_name, 0 },
@@ -1060,7 +1062,7 @@ static const struct scenario scenarios[] = {
 	{ "_talloc_reference_loc, one more", set_up_referenced, do_reference, "NULL, 2", "p, 3", NO, ONCE },
 	{ "_talloc_reference_loc of no context", set_up_pair, do_reference_null_and_drop, "NULL", "p", NO, 0 },
 	{ "talloc_increase_ref_count", set_up_pair, do_increase_and_drop, "-1, 0", "0, 1", NO, 0 },
-	{ "talloc_set_memlimit", set_up_p, do_memlimit, "1", "0", NO, 0 },
+	{ "talloc_set_memlimit", set_up_p, do_memlimit, "1", "0", NO, NEEDS_LESS },
 	{ "talloc_set_memlimit again", set_up_limited_p, do_memlimit_0, NO, "0", NO, NEEDS_NONE },
 
 	{ "talloc_report", NO, do_report, NO, "right", NO, 0 },
@@ -1071,7 +1073,7 @@ static const struct scenario scenarios[] = {
 	{ "_talloc_free with references, logged", set_up_logged, do_free_referenced, NO, "-1", NO, NEEDS_CTX },
 	{ "_talloc_steal_loc with references, logged", set_up_logged, do_steal_referenced, NO, "0", NO, ONCE | NEEDS_CTX },
 	{ "_talloc_get_type_abort", set_up_pair, do_mismatch, "NULL, Type mismatch",
-	  "NULL, here: Type mismatch: name[p] expected[other]", NO, 0 },
+	  "NULL, here: Type mismatch: name[p] expected[other]", NO, 0 | NEEDS_LESS },
 	{ "_talloc_get_type_abort, logged", set_up_pair, do_mismatch_logged, NO, "NULL", NO, 0 },
 	{ "use after free, logged", set_up_freed, do_use_freed, NO, "NULL, Bad talloc magic value - access after free", NO, OURS },
 
@@ -1285,7 +1287,8 @@ static void run_scenario(const struct scenario *sc)
 		printf("ok - %s: %s%s%s\n", sc->name, sc->works,
 		       sc->fails != NULL ? "; without memory " : "",
 		       sc->fails != NULL ? sc->fails : "");
-		if (sc->fails != NULL && shared->fails[0] == '\0') {
+		if (sc->fails != NULL && shared->fails[0] == '\0' &&
+		    (original || (sc->flags & NEEDS_LESS) == 0)) {
 			bad_lines++;
 			printf("not ok - %s: nothing ever failed\n", sc->name);
 		}
