@@ -137,9 +137,14 @@ unsafe fn slower(
                     return user;
                 }
             }
-            _ if ctx.is_null() && NULL_CONTEXT.get().is_none() => {
-                return top(size, name);
-            }
+            _ if ctx.is_null() => match NULL_CONTEXT.get() {
+                None => return top(size, name),
+                Some(null) => {
+                    if let Some(user) = below_null(null, size, name) {
+                        return user;
+                    }
+                }
+            },
             _ => {}
         }
     }
@@ -234,6 +239,32 @@ fn top(size: usize, name: *const c_char) -> *mut c_void {
     c.user()
 }
 
+/// A child of the null context, if that is nothing else; NULL without memory, `None` for
+/// the slower way.
+#[inline(never)]
+fn below_null(null: Chunk, size: usize, name: *const c_char) -> Option<*mut c_void> {
+    let t = null.shared_payload();
+    if sysmem::every() != 0 || t & (LIMIT | MEMBER | POOL) != 0 {
+        return None;
+    }
+    let Some(block) = block_for(size) else {
+        return Some(null_mut());
+    };
+    let lock = root::lock_links();
+    let Ok(first) = list::first_below(null) else {
+        drop(lock);
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put(HEADER + size, block.as_ptr()) };
+        return None;
+    };
+    let spot = Spot {
+        c: Chunk::at(block),
+        parent: null,
+        first,
+    };
+    Some(spot.fill(size, TOP, name).user())
+}
+
 /// Anything, step by step.
 ///
 /// # Safety
@@ -283,7 +314,7 @@ pub struct Site {
 impl Site {
     /// One of `bytes` bytes, header included: in the pool that `parent` is or lies in, or
     /// from malloc.
-    #[inline]
+    #[inline(always)]
     pub fn below(parent: Option<Chunk>, bytes: usize) -> Option<Site> {
         let top = root::top_flag(parent);
         let mut account = null_mut::<Account>();
@@ -316,7 +347,7 @@ impl Site {
     }
 
     /// The chunk comes to be, as the newest child of `parent`.
-    #[inline]
+    #[inline(always)]
     pub fn open(&self, parent: Option<Chunk>, t: Payload, name: *const c_char) {
         let t = t | self.flags;
         if let Some(p) = parent {

@@ -556,6 +556,12 @@ fn release(c: Chunk, t: Payload, location: *const c_char) -> bool {
 /// The same for any chunk.
 #[inline(never)]
 fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    if t & TOP != 0 && t & !TOP <= SMALL_MAX as u64 && list::unlink(c, true) {
+        c.kill(location);
+        // SAFETY: the block of a plain chunk that is gone.
+        unsafe { magazine::put_small(size_of_payload(t), c.start()) };
+        return true;
+    }
     let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);
     if !can_leave || !list::unlink(c, t & TOP != 0) {
         if can_leave {

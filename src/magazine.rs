@@ -36,8 +36,10 @@ const FIRST_POWER: u32 = 10;
 const POWERS: usize = 13;
 const LARGE: usize = STEPS * POWERS;
 /// Records of pools.
-const RECORDS: usize = SMALL + LARGE;
-const CLASSES: usize = RECORDS + 1;
+const RECORDS: usize = SMALL;
+/// The classes from here on are those of large blocks.
+const FIRST_LARGE: usize = RECORDS + 1;
+const CLASSES: usize = FIRST_LARGE + LARGE;
 
 /// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
 #[inline(always)]
@@ -57,19 +59,19 @@ const fn large_class(bytes: usize) -> (usize, usize) {
     let last = bytes - 1;
     let power = usize::BITS - 1 - last.leading_zeros();
     let shift = power - STEPS.trailing_zeros();
-    let class = SMALL + (power - FIRST_POWER) as usize * STEPS + (last >> shift) - STEPS;
+    let class = FIRST_LARGE + (power - FIRST_POWER) as usize * STEPS + (last >> shift) - STEPS;
     (class, ((last >> shift) + 1) << shift)
 }
 
-const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 == SMALL + 1);
-const _: () = assert!(large_class(8 << 20).0 == RECORDS - 1);
+const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 == FIRST_LARGE + 1);
+const _: () = assert!(large_class(8 << 20).0 == CLASSES - 1);
 
 /// What a block of a class takes, with what malloc adds to it.
 const fn cost(class: usize) -> usize {
     if class < SMALL {
         small_bytes(class) + 8
-    } else if class < RECORDS {
-        let (power, step) = ((class - SMALL) / STEPS, (class - SMALL) % STEPS);
+    } else if class >= FIRST_LARGE {
+        let (power, step) = ((class - FIRST_LARGE) / STEPS, (class - FIRST_LARGE) % STEPS);
         (STEPS + step + 1) << (power + FIRST_POWER as usize - STEPS.trailing_zeros() as usize)
     } else {
         size_of::<Record>()
@@ -90,16 +92,13 @@ const fn class_of(bytes: usize) -> (usize, usize) {
 /// Has the block of a chunk of `old` user bytes room for `new`?
 #[inline(always)]
 pub fn is_same_block(old: usize, new: usize) -> bool {
-    if new <= SMALL_MAX {
-        return old <= SMALL_MAX && small_class(old) == small_class(new);
-    }
     if old <= SMALL_MAX {
-        return false;
+        return new <= SMALL_MAX && small_class(old) == small_class(new);
     }
     // One power, one step: the same class.
-    let (old, new) = (HEADER + old - 1, HEADER + new - 1);
+    let (old, new_last) = (HEADER + old - 1, HEADER + new - 1);
     let shift = usize::BITS - 1 - old.leading_zeros() - STEPS.trailing_zeros();
-    old >> shift == new >> shift
+    (old ^ new_last) >> shift == 0 && new > SMALL_MAX
 }
 
 // ---- the magazines of a thread --------------------------------------------------
@@ -180,10 +179,10 @@ macro_rules! of {
 }
 
 /// Where a thread's pointer leads before it has magazines, and once it ends: nothing to
-/// take, no room.
+/// take, no room.  There are no large classes there.
 #[repr(C)]
 struct NoMagazines {
-    top: [*const Block; CLASSES],
+    top: [*const Block; FIRST_LARGE],
 }
 
 #[repr(C)]
@@ -198,7 +197,7 @@ static NOTHING: Nothing = Nothing(Array([null_mut(); PLACES]));
 
 #[unsafe(no_mangle)]
 static talloc_impl_no_magazines: NoMagazines = NoMagazines {
-    top: [(&raw const NOTHING.0.0[ROOM]); CLASSES],
+    top: [(&raw const NOTHING.0.0[ROOM]); FIRST_LARGE],
 };
 
 /// The small blocks that are alive, of all threads, in bytes; as of their last looks.
@@ -260,6 +259,12 @@ fn mine() -> Option<*mut Magazines> {
     let m = now()?.as_ptr();
     let none = (&raw const talloc_impl_no_magazines).cast::<Magazines>();
     (m.cast_const() != none).then_some(m)
+}
+
+/// Is there a class of that number where this thread's pointer leads?
+#[inline]
+fn has_class(class: usize) -> bool {
+    class < FIRST_LARGE || mine().is_some()
 }
 
 #[inline(always)]
@@ -330,9 +335,9 @@ pub unsafe fn put(bytes: usize, block: Block) {
     let (class, _) = class_of(bytes);
     // SAFETY: the caller's promise.
     unsafe {
-        if class >= RECORDS {
+        if class >= CLASSES {
             sysmem::free(block);
-        } else if !push_class(class, block) {
+        } else if !has_class(class) || !push_class(class, block) {
             put_slow(class, block);
         }
     }
@@ -341,7 +346,7 @@ pub unsafe fn put(bytes: usize, block: Block) {
 /// A block of `bytes` bytes, header included, kept or fresh.
 pub fn get(bytes: usize) -> Option<NonNull<u8>> {
     let (class, whole) = class_of(bytes);
-    if class < RECORDS {
+    if class < CLASSES && has_class(class) {
         let kept = pop_class(class);
         if kept.is_some() {
             return kept;
@@ -363,7 +368,7 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let Some(m) = mine() {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if class < RECORDS && *of!(m.loads[class]) != 0 {
+        if class < CLASSES && *of!(m.loads[class]) != 0 {
             return m.refill(class);
         }
         if class < SMALL {
@@ -823,7 +828,7 @@ mod tests {
     fn classes_hold_what_they_are_asked_for() {
         for bytes in (HEADER..200_000).chain((200_000..8 << 20).step_by(4097)) {
             let (class, whole) = class_of(bytes);
-            assert!(class < RECORDS && whole >= bytes, "{bytes}");
+            assert!(class < CLASSES && whole >= bytes, "{bytes}");
             assert_eq!(class_of(whole).0, class, "{bytes}");
             assert!(cost(class) >= whole, "{bytes}");
             let size = bytes - HEADER;

@@ -82,7 +82,7 @@ pub fn pooled_object(
     with_room(ctx, size, room, name)
 }
 
-#[inline]
+#[inline(never)]
 fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
     let parent = root::or_null_context(ctx);
     let before = footprint(HEADER + size);
@@ -99,7 +99,7 @@ fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) 
 
 /// A chunk of `size` user bytes with a fresh record, at the front of a block of `bytes`
 /// bytes.
-#[inline]
+#[inline(always)]
 pub fn open(
     record: NonNull<Record>,
     parent: Option<Chunk>,
