@@ -54,7 +54,7 @@ flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror"
 
 # shellcheck disable=SC2086
 {
-	$cc $flags -shared -fPIC -o "$work/failing_malloc.so" "$here/failing_malloc.c" -lpthread &&
+	$cc $flags -shared -fPIC -o "$work/failing_malloc.so" "$here/failing_malloc.c" -ldl -lpthread &&
 		$cc $flags -I"$work/include" -o "$work/oom" "$here/oom.c" "$lib/libtalloc.so.2" -ldl
 } >"$work/log" 2>&1
 status=$?
