@@ -1462,8 +1462,8 @@ struct ending_case {
 	int signal;                /* that it ends by */
 	const char *why;           /* the original is excused */
 	bool may_leak;
-	enum { NOT_SPECIAL, FRESH, FRESH_ONCE } special; /* runs in a process that has freed nothing
-	                                                   * yet; without a table of what fails */
+	/* In a process that has freed nothing yet; and it says itself what fails. */
+	enum { NOT_SPECIAL, FRESH, FRESH_ONCE } special;
 };
 
 static bool may_leak;
@@ -1778,6 +1778,31 @@ static void end_first_cache(void)
 	talloc_free(cache);
 }
 
+/* What has been freed is there for the next, wherever the library keeps it. */
+static void end_records_again(void)
+{
+	enum { MANY = 2000 };
+	static void *chunks[MANY];
+	void *pool;
+	int i, round;
+
+	disarm();
+	pool = talloc_pool(NULL, MANY * 100);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < MANY; i++) {
+			chunks[i] = talloc_size(pool, 0);
+			if (talloc_set_memlimit(chunks[i], 1000) != 0)
+				printf("no limit %d, ", i);
+		}
+		for (i = 0; round == 0 && i < MANY; i++)
+			talloc_free(chunks[i]);
+		arm_pages();
+	}
+	enough();
+	talloc_free(pool);
+	printf("%d limits", MANY);
+}
+
 /* The table of records is a block then. */
 static void end_no_pages(void)
 {
@@ -1841,6 +1866,7 @@ static const struct ending_case ending_cases[] = {
 	{ "the first pool", end_first_pool, "right, then a pool", NULL, 0, NULL, false, FRESH },
 	{ "the first limit", end_first_limit, "right, then a limit", NULL, 0, NULL, false, FRESH },
 	{ "the first cache", end_first_cache, "right, then a cache", NULL, 0, NULL, false, FRESH },
+	{ "records again", end_records_again, "2000 limits", NULL, 0, NULL, false, FRESH_ONCE },
 	{ "no pages at all", end_no_pages,
 	  "pool, limit, cache, no large cache, 1 block, 0 bytes of pages", NULL, 0, NULL, true,
 	  FRESH_ONCE },
