@@ -207,7 +207,8 @@ pub fn charge_fast(account: *mut Account, bytes: usize) -> bool {
 pub fn leave_fast(c: Chunk, size: usize) -> bool {
     let r = records::at(c.home()).cast::<Account>();
     let a = record!(r);
-    if a.kind != Kind::Account || !a.above.is_null() || a.shared != 0 || a.owner == c.start() {
+    let is_own = a.owner == c.start().wrapping_sub(LESS);
+    if a.kind != Kind::Account || !a.above.is_null() || a.shared != 0 || is_own {
         return false;
     }
     a.used

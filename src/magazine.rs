@@ -428,6 +428,16 @@ pub fn pop_record() -> Option<NonNull<Record>> {
     pop_class(RECORDS).map(NonNull::cast)
 }
 
+/// One from the depot, where there is none.
+pub fn refill_records() -> Option<NonNull<Record>> {
+    // SAFETY: this thread's.
+    let m = unsafe { &mut *mine()? };
+    if *of!(m.loads[RECORDS]) == 0 {
+        return None;
+    }
+    m.refill(RECORDS).map(NonNull::cast)
+}
+
 /// Keeps a record.
 #[inline(always)]
 pub fn put_record(record: *mut Record) {

@@ -143,6 +143,9 @@ pub fn make() -> Option<NonNull<Record>> {
 #[cold]
 #[inline(never)]
 fn make_slow() -> Option<NonNull<Record>> {
+    if let Some(record) = magazine::refill_records() {
+        return Some(record);
+    }
     root::survive_forks();
     // SAFETY: it only sees to it that the end of the process is told from that of the
     // library.

@@ -2,7 +2,7 @@
  * Runs a test program again and again, each time with another allocation of
  * libtalloc failing, and says whether the library survived.
  *
- *	each SECONDS VERDICT.SO NAME PROGRAM
+ *	each SECONDS VERDICT.SO NAME PROGRAM [+]
  *
  * The first run, in which nothing fails, counts the allocations and shows which
  * signals the program means to end its children by.  Then the k-th fails for
@@ -10,7 +10,8 @@
  * place in the program that calls for memory, then the others, in an order which
  * is spread evenly at any moment, until SECONDS of processor time are over; the
  * places may take three times as much.  A run goes on for some time after the
- * failure, then it is cut.
+ * failure, then it is cut.  With "+" all after the k-th fail for every k, and none
+ * alone: that is for a library which keeps blocks and would ask once more.
  *
  * One line on stdout; the verdicts are told in verdict.c.
  */
@@ -199,9 +200,10 @@ int main(int argc, char **argv)
 	long i, places, total, *order, done = 0, runs = 0, met = 0;
 	const char *name;
 	char what[30];
+	int all_alone = argc == 6 && strcmp(argv[5], "+") == 0;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: each SECONDS VERDICT.SO NAME PROGRAM\n");
+	if (argc != 5 && !all_alone) {
+		fprintf(stderr, "usage: each SECONDS VERDICT.SO NAME PROGRAM [+]\n");
 		return 2;
 	}
 	seconds = atof(argv[1]);
@@ -238,7 +240,7 @@ int main(int argc, char **argv)
 		if (i > 0 && spent() - begin > (i < places ? seconds * 3 : seconds))
 			break;
 		done++;
-		for (all = 0; all < (i % 4 == 0 ? 2 : 1); all++) {
+		for (all = all_alone; all < (all_alone || i % 4 == 0 ? 2 : 1); all++) {
 			snprintf(what, sizeof(what), "%ld%s", k, all ? "+" : "");
 			if (start(what, 0.06, once * 5 + 15) == HUNG) {
 				faults++;

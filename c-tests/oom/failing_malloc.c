@@ -1,12 +1,14 @@
 /*
- * To be preloaded: malloc, calloc and realloc that fail when libtalloc.so.2
- * calls them and somebody wants it so.
+ * To be preloaded: malloc, calloc, realloc, mmap and mprotect that fail when
+ * libtalloc.so.2 calls them and somebody wants it so.
  *
  * Whether libtalloc calls is told by the return address.  (It never calls them
  * as the last thing it does, since it looks at the result; so there is one.)
- * A free counts by its block, since it may well be the last thing.
+ * A free counts by its block and an munmap by its pages, since it may well be
+ * the last thing.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
@@ -14,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "failing_malloc.h"
 
@@ -63,16 +66,30 @@ static int find_talloc(struct dl_phdr_info *info, size_t size, void *unused)
 
 /* ---- what fails -------------------------------------------------------------- */
 
-static atomic_long calls, failed;
+static atomic_long calls, failed[CALLEES];
 static atomic_long first = 0; /* 0: none */
-static atomic_bool from_there_on;
+static atomic_bool from_there_on, pages_alone;
+
+static void arm(long k, bool all, bool pages)
+{
+	int i;
+
+	calls = 0;
+	for (i = 0; i < CALLEES; i++)
+		failed[i] = 0;
+	from_there_on = all;
+	pages_alone = pages;
+	first = k;
+}
 
 void failing_malloc_arm(long k, bool all)
 {
-	calls = 0;
-	failed = 0;
-	from_there_on = all;
-	first = k;
+	arm(k, all, false);
+}
+
+void failing_malloc_arm_pages(void)
+{
+	arm(1, true, true);
 }
 
 void failing_malloc_disarm(void)
@@ -85,20 +102,26 @@ long failing_malloc_calls(void)
 	return calls;
 }
 
-long failing_malloc_failed(void)
+long failing_malloc_failed_at(int callee)
 {
-	return failed;
+	return failed[callee];
 }
 
-static bool fails(void)
+long failing_malloc_failed(void)
+{
+	return failed[FOR_BLOCKS] + failed[FOR_PAGES] + failed[FOR_ACCESS];
+}
+
+static bool fails(int callee)
 {
 	long n = ++calls, k = first;
-	bool fail = k != 0 && (n == k || (n > k && from_there_on));
+	bool fail = k != 0 && (n == k || (n > k && from_there_on)) &&
+		    !(pages_alone && callee == FOR_BLOCKS);
 
 	if (failing_malloc_seen != NULL)
 		failing_malloc_seen(n, fail);
 	if (fail) {
-		failed++;
+		failed[callee]++;
 		errno = ENOMEM;
 	}
 	return fail;
@@ -240,7 +263,7 @@ void *malloc(size_t size)
 
 	if (!CALLED_BY_TALLOC())
 		return __libc_malloc(size);
-	if (fails())
+	if (fails(FOR_BLOCKS))
 		return NULL;
 	ptr = __libc_malloc(size);
 	remember(ptr, size);
@@ -253,7 +276,7 @@ void *calloc(size_t count, size_t size)
 
 	if (!CALLED_BY_TALLOC())
 		return __libc_calloc(count, size);
-	if (fails())
+	if (fails(FOR_BLOCKS))
 		return NULL;
 	ptr = __libc_calloc(count, size);
 	remember(ptr, count * size);
@@ -274,7 +297,7 @@ void *realloc(void *ptr, size_t size)
 
 	if (!CALLED_BY_TALLOC())
 		return __libc_realloc(ptr, size);
-	if (fails())
+	if (fails(FOR_BLOCKS))
 		return NULL;
 	if (!keep || ptr == NULL) {
 		/* Out of the table first: once the block is free, another thread may
@@ -300,9 +323,105 @@ void *realloc(void *ptr, size_t size)
 	return new;
 }
 
+/* ---- pages ------------------------------------------------------------------------- */
+
+static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
+static int (*real_munmap)(void *, size_t);
+static int (*real_mprotect)(void *, size_t, int);
+
+static void find_real(void)
+{
+	real_mmap = (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, "mmap");
+	real_munmap = (int (*)(void *, size_t))dlsym(RTLD_NEXT, "munmap");
+	real_mprotect = (int (*)(void *, size_t, int))dlsym(RTLD_NEXT, "mprotect");
+}
+
+/* What libtalloc has mapped. */
+static struct span {
+	uintptr_t start, end;
+} spans[1024];
+
+enum { SPANS = sizeof(spans) / sizeof(spans[0]) };
+
+static int span_count;
+static long mapped;
+static bool too_many_spans;
+
+/* With the lock. */
+static void add_span(uintptr_t start, uintptr_t end)
+{
+	if (start == end)
+		return;
+	if (span_count == SPANS) {
+		too_many_spans = true;
+		return;
+	}
+	spans[span_count++] = (struct span){ start, end };
+	mapped += (long)(end - start);
+}
+
+static void forget_span(uintptr_t start, uintptr_t end)
+{
+	int i;
+
+	take_lock();
+	for (i = span_count - 1; i >= 0; i--) {
+		struct span s = spans[i];
+
+		if (s.end <= start || end <= s.start)
+			continue;
+		spans[i] = spans[--span_count];
+		mapped -= (long)(s.end - s.start);
+		add_span(s.start, s.start < start ? start : s.start);
+		add_span(s.end > end ? end : s.end, s.end);
+	}
+	give_lock();
+}
+
+long failing_malloc_mapped(void)
+{
+	return too_many_spans ? -1 : mapped;
+}
+
+void *mmap(void *place, size_t size, int access, int flags, int fd, off_t at)
+{
+	bool ours = CALLED_BY_TALLOC();
+	void *ptr;
+
+	if (real_mmap == NULL)
+		find_real();
+	if (ours && fails(FOR_PAGES))
+		return MAP_FAILED;
+	ptr = real_mmap(place, size, access, flags, fd, at);
+	if (ours && ptr != MAP_FAILED) {
+		take_lock();
+		add_span((uintptr_t)ptr, (uintptr_t)ptr + size);
+		give_lock();
+	}
+	return ptr;
+}
+
+int munmap(void *place, size_t size)
+{
+	if (real_munmap == NULL)
+		find_real();
+	forget_span((uintptr_t)place, (uintptr_t)place + size);
+	return real_munmap(place, size);
+}
+
+int mprotect(void *place, size_t size, int access)
+{
+	if (real_mprotect == NULL)
+		find_real();
+	if (CALLED_BY_TALLOC() && fails(FOR_ACCESS))
+		return -1;
+	return real_mprotect(place, size, access);
+}
+
 /* Before the constructor of verdict.c. */
 __attribute__((constructor(101))) static void start(void)
 {
+	find_real();
 	dl_iterate_phdr(find_talloc, NULL);
 	pthread_atfork(take_lock, give_lock, give_lock);
 }

@@ -1,5 +1,6 @@
 /*
- * Allocations of libtalloc.so.2 that fail on demand.
+ * Allocations of libtalloc.so.2 that fail on demand: malloc, calloc and realloc,
+ * and mmap and mprotect, from which it has its pages.
  *
  * failing_malloc.c is preloaded; a program finds these functions with dlsym(),
  * or is told by the environment what is to fail.  Calls that do not come from
@@ -11,22 +12,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What is called: malloc, calloc or realloc; mmap; mprotect. */
+enum { FOR_BLOCKS, FOR_PAGES, FOR_ACCESS, CALLEES };
+
 /* From now on the k-th call fails, and if all is set, all after it too. */
 typedef void failing_malloc_arm_fn(long k, bool all);
+/* From now on all calls of mmap and mprotect fail. */
+typedef void failing_malloc_arm_pages_fn(void);
 /* No call fails any more. */
 typedef void failing_malloc_disarm_fn(void);
 /* Calls since arm(), and how many of them failed. */
 typedef long failing_malloc_calls_fn(void);
 typedef long failing_malloc_failed_fn(void);
+/* Those that failed of one kind. */
+typedef long failing_malloc_failed_at_fn(int callee);
 /* Blocks that libtalloc has got and not given back; -1 if there were too many
  * to keep in mind. */
 typedef long failing_malloc_live_fn(void);
+/* Bytes of address space that it has mapped and not given back; likewise. */
+typedef long failing_malloc_mapped_fn(void);
 
 failing_malloc_arm_fn failing_malloc_arm;
+failing_malloc_arm_pages_fn failing_malloc_arm_pages;
 failing_malloc_disarm_fn failing_malloc_disarm;
 failing_malloc_calls_fn failing_malloc_calls;
 failing_malloc_failed_fn failing_malloc_failed;
+failing_malloc_failed_at_fn failing_malloc_failed_at;
 failing_malloc_live_fn failing_malloc_live;
+failing_malloc_mapped_fn failing_malloc_mapped;
 
 /* ---- for verdict.c, which is linked to it ---------------------------------- */
 
@@ -38,7 +51,7 @@ bool failing_malloc_in_talloc(uintptr_t address);
 /* Where its code begins, and how long that is. */
 void failing_malloc_talloc(uintptr_t *first, uintptr_t *length);
 
-/* Called, if it is there, for the n-th call of malloc; it may have to fail. */
+/* Called, if it is there, for the n-th call; it may have to fail. */
 void failing_malloc_seen(long n, bool fails) __attribute__((weak));
 
 /* ---- between each.c and verdict.c ------------------------------------------ */

@@ -5,21 +5,25 @@
 #
 # oom.c has every call that needs memory fail at each of its allocations, here
 # and on the original; then walks at random with failures; then all other C
-# tests are run with each allocation failing, for about SECONDS (default 2) of
-# processor time each.  One line per check; ends with 1 if one of them failed.
+# tests are run with each allocation failing, for about SECONDS (default 1.2) of
+# processor time each, and half of that the second time.  All that is done twice: with TALLOC_THREAD_CACHE=0, where
+# the library keeps no blocks, so that each failure alone reaches the call; and as
+# it comes, where it gives back what it keeps and asks once more, with all
+# allocations failing from some point on.  One line per check, those of the second
+# time with "kept"; ends with 1 if one of them failed.
 set -u
 LC_ALL=C.UTF-8
 TZ=UTC
-# Each failure has to reach malloc: no block is kept.
-TALLOC_THREAD_CACHE=0
-export LC_ALL TZ TALLOC_THREAD_CACHE
+unset TALLOC_THREAD_CACHE
+export LC_ALL TZ
 
 if [ $# -lt 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
 	echo "usage: $0 STAGE_DIR [SECONDS]" >&2
 	exit 2
 fi
 stage=$(cd "$1" && pwd) || exit 2
-seconds=${2:-2}
+seconds=${2:-1.2}
+half=$(awk "BEGIN { print $seconds / 2 }")
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 tests=$(dirname "$here")
 cc=${CC:-cc}
@@ -54,7 +58,7 @@ flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror"
 
 # shellcheck disable=SC2086
 {
-	$cc $flags -shared -fPIC -o "$work/failing_malloc.so" "$here/failing_malloc.c" -lpthread &&
+	$cc $flags -shared -fPIC -o "$work/failing_malloc.so" "$here/failing_malloc.c" -ldl -lpthread &&
 		$cc $flags -I"$work/include" -o "$work/oom" "$here/oom.c" "$lib/libtalloc.so.2" -ldl
 } >"$work/log" 2>&1
 status=$?
@@ -63,14 +67,13 @@ report $status "it compiles"
 
 # ---- is every allocation seen? ------------------------------------------------
 
-# What fails are malloc, calloc and realloc. A report may be wanted in a signal handler,
-# where malloc cannot be called: it takes pages, and c-tests/ours/depth_report.c sees what
-# it does without.
+# What fails are malloc, calloc, realloc, mmap and mprotect.  Whatever else could get
+# memory is not to be imported.
 nm -D --undefined-only "$lib/libtalloc.so.2" | sed 's/.* //; s/@.*//' |
-	grep -E '^(.*alloc|.*memalign|valloc|.*strn?dup|.*asprintf|getline|getdelim|mmap.*|s?brk|open_memstream|fopen.*|tmpfile)$' |
-	grep -vE '^(malloc|calloc|realloc|mmap)$' >"$work/log"
-[ ! -s "$work/log" ]
-report $? "the library gets memory from malloc, calloc and realloc, and pages for reports and records"
+	grep -E '^(.*alloc|.*alloc(64|array|_aligned)|.*memalign|cfree|free|.*strn?dup.*|.*asprintf.*|getline|getw?delim|mmap.*|munmap|mremap|mprotect|pkey_.*|madvise|shm.*|memfd_.*|s?brk|open_w?memstream|fmemopen|f?open.*|fdopen|tmpfile.*|scandir.*|getcwd|realpath|qsort)$' |
+	sort >"$work/imported"
+printf '%s\n' free malloc mmap mprotect munmap realloc | diff - "$work/imported" >"$work/log"
+report $? "the library gets memory from malloc, calloc and realloc, and from mmap for its own records, what it keeps and reports: it calls$(sed 's/^/ /' "$work/imported" | tr -d '\n')"
 
 # By name, or looked up because the original does not have it.
 {
@@ -89,14 +92,32 @@ preloaded() { # LIBDIR ARGUMENTS...
 	LD_LIBRARY_PATH=$dir LD_PRELOAD=$work/failing_malloc.so timeout 60 "$work/oom" "$@"
 }
 
-preloaded "$lib" >"$work/ours" 2>"$work/log"
-status=$?
-grep -E '^(not )?ok - ' "$work/ours"
-bad=$(grep -c '^not ok' "$work/ours")
-failed=$((failed + bad))
-[ "$bad" -eq 0 ] || head -n 40 "$work/log" | sed 's/^/    /' >&2
-[ $status -eq 0 ] || [ "$bad" -gt 0 ]
-report $? "all scenarios: $(sed -n 's/^# //p' "$work/ours")"
+# The first time no block is kept, the second time blocks are.
+keep() { # TURN
+	case $1 in
+	first)
+		when='' all='' budget=$seconds
+		TALLOC_THREAD_CACHE=0
+		export TALLOC_THREAD_CACHE
+		;;
+	second)
+		when='kept, ' all=+ budget=$half
+		unset TALLOC_THREAD_CACHE
+		;;
+	esac
+}
+
+for turn in second first; do
+	keep "$turn"
+	preloaded "$lib" >"$work/ours" 2>"$work/log"
+	status=$?
+	grep -E '^(not )?ok - ' "$work/ours" | sed "s/ok - /&$when/"
+	bad=$(grep -c '^not ok' "$work/ours")
+	failed=$((failed + bad))
+	[ "$bad" -eq 0 ] || head -n 40 "$work/log" | sed 's/^/    /' >&2
+	[ $status -eq 0 ] || [ "$bad" -gt 0 ]
+	report $? "${when}all scenarios: $(sed -n 's/^# //p' "$work/ours")"
+done
 
 reference=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
 if [ -z "$reference" ]; then
@@ -117,10 +138,13 @@ else
 		done
 fi
 
-preloaded "$lib" -w 200 >"$work/walks" 2>"$work/log"
-status=$?
-text=$(sed 's/^[a-z ]* - //' "$work/walks")
-report $status "${text:-random walks}"
+for turn in first second; do
+	keep "$turn"
+	preloaded "$lib" -w 200 >"$work/walks" 2>"$work/log"
+	status=$?
+	text=$(sed 's/^[a-z ]* - //' "$work/walks")
+	report $status "$when${text:-random walks}"
+done
 
 # ---- all other tests ---------------------------------------------------------------
 
@@ -147,11 +171,15 @@ for source in "$tests"/common/*.c "$tests/talloc_test.c"; do
 		report 1 "$name compiles"
 		continue
 	fi
-	LD_LIBRARY_PATH=$lib "$work/each" "$seconds" "$work/verdict.so" "$name" "$program" \
-		>"$work/each.out" 2>"$work/log"
-	status=$?
-	text=$(sed 's/^[a-z ]* - //' "$work/each.out")
-	report $status "${text:-$name}"
+	for turn in first second; do
+		keep "$turn"
+		# shellcheck disable=SC2086
+		LD_LIBRARY_PATH=$lib "$work/each" "$budget" "$work/verdict.so" "$name" \
+			"$program" $all >"$work/each.out" 2>"$work/log"
+		status=$?
+		text=$(sed 's/^[a-z ]* - //' "$work/each.out")
+		report $status "$when${text:-$name}"
+	done
 done
 
 [ $failed -eq 0 ]

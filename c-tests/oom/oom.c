@@ -6,8 +6,13 @@
  * second one, and so on until nothing fails any more; and the same with all
  * allocations failing from there on.  After a failure the call must have said
  * so, everything else must be as it was, the same call must work with memory,
- * and when all is freed no block of libtalloc may be left.  All this in several
- * surroundings: below limits, in pools with and without room, at the top.
+ * and when all is freed no block, page or record of libtalloc may be left.  All this in
+ * several surroundings: below limits, in pools with and without room, at the top.
+ *
+ * That is with TALLOC_THREAD_CACHE=0, where each failure reaches the call.  Without it the
+ * library keeps blocks, which it gives back when memory is short, to ask once more: then
+ * all allocations fail from the first on, the second and so on, with something kept and
+ * with nothing; and a single one that fails while something is kept is not noticed.
  *
  *	oom            the scenarios, one line each
  *	oom -w SEEDS   random walks in which every allocation fails once
@@ -37,9 +42,12 @@
 #include "failing_malloc.h"
 
 static failing_malloc_arm_fn *arm;
+static failing_malloc_arm_pages_fn *arm_pages;
 static failing_malloc_disarm_fn *disarm;
 static failing_malloc_failed_fn *failed;
+static failing_malloc_failed_at_fn *failed_at;
 static failing_malloc_live_fn *live;
+static failing_malloc_mapped_fn *mapped;
 
 /* What libtalloc 2.4.0 does not have. */
 static struct {
@@ -51,6 +59,9 @@ static struct {
 } newer;
 
 static bool original;
+
+/* The library keeps freed blocks. */
+static bool keeps;
 
 /* What a scenario says to the process that started it. */
 static struct {
@@ -121,6 +132,88 @@ static const char *long_text(void)
 	return text;
 }
 
+/* ---- what the library has put by ------------------------------------------------ */
+
+/*
+ * Pools, in one block, that take all records that there are, so that the next one needs
+ * memory.  How many are made when more memory comes is the step.
+ */
+static struct {
+	void *pool, *root;
+	long records, step;
+} hoard;
+
+enum { HOARD_BLOCKS = 2 };
+
+/* After that no record is free, and no block is kept: the last one that it asks for in vain
+ * makes the library give back all. */
+static void take_records(void)
+{
+	if (original)
+		return;
+	disarm();
+	if (hoard.root == NULL) {
+		long blocks;
+
+		hoard.pool = talloc_pool(NULL, 1 << 27);
+		hoard.root = talloc_named_const(NULL, 0, "hoard");
+		hoard.records = 1;
+		blocks = live();
+		talloc_free(talloc_named_const(hoard.root, 900, "kept"));
+		if (live() != blocks + keeps)
+			problem("it keeps %ld blocks", live() - blocks);
+	}
+	arm_pages();
+	while (talloc_pool(hoard.pool, 0) != NULL && failed() == 0)
+		hoard.records++;
+	disarm();
+	if (hoard.step == 0)
+		hoard.step = hoard.records;
+}
+
+/* Blocks of a size that no scenario uses are kept. */
+static void put_by(void)
+{
+	void *chunks[3];
+	long blocks = live();
+	int i;
+
+	for (i = 0; i < 3; i++)
+		chunks[i] = talloc_named_const(hoard.root, 900, "kept");
+	for (i = 0; i < 3; i++)
+		talloc_free(chunks[i]);
+	if (live() != blocks + 3)
+		problem("it keeps %ld blocks of 3", live() - blocks);
+}
+
+struct usage {
+	long blocks, pages;
+};
+
+static struct usage in_use(void)
+{
+	take_records();
+	return (struct usage){ live() - (original ? 0 : HOARD_BLOCKS), mapped() };
+}
+
+static void compare_usage(struct usage before, const char *where)
+{
+	struct usage now = in_use();
+
+	if (now.blocks != before.blocks)
+		problem("%ld blocks more%s", now.blocks - before.blocks, where);
+	if (now.pages != before.pages)
+		problem("%ld bytes of pages more%s", now.pages - before.pages, where);
+}
+
+/* When no world is there. */
+static void compare_records(const char *where)
+{
+	if (!original && hoard.records % hoard.step != 0)
+		problem("%ld records are left%s",
+			hoard.step - hoard.records % hoard.step, where);
+}
+
 /* ---- a world ------------------------------------------------------------------- */
 
 enum { OUTS = 8 };
@@ -169,6 +262,8 @@ static void furnish(struct world *w)
 /* Takes what room there is in a pool. */
 static void fill(void *pool)
 {
+	/* What comes from elsewhere is to come from malloc. */
+	take_records();
 	for (;;) {
 		long before = live();
 		void *filler = talloc_named_const(pool, 0, "filler");
@@ -377,8 +472,8 @@ enum {
 	NEEDS_CTX = 4,
 	/* Not twice in one world. */
 	ONCE = 8,
-	/* here it takes no memory from malloc: what grows has room, a record has its table */
-	NEEDS_LESS = 16,
+	/* Does without a record, if it can have no more of them. */
+	NEEDS_NO_RECORD = 16,
 };
 
 static const char *made(struct world *w, void *ptr)
@@ -536,7 +631,9 @@ CALL(do_asprintf_append_buffer_null, made(w, talloc_asprintf_append_buffer(NULL,
 /* Long enough that no allocator has the room by chance. */
 CALL(do_strdup_append, grown(w, talloc_strdup_append(w->s, long_text())))
 CALL(do_strdup_append_buffer, grown(w, talloc_strdup_append_buffer(w->s, long_text())))
-CALL(do_strdup_append_short, grown(w, talloc_strdup_append(w->s, "+")))
+/* Beyond what a block of the least size has room for, and within that. */
+CALL(do_strdup_append_short, grown(w, talloc_strdup_append(w->s, "+more")))
+CALL(do_strdup_append_least, grown(w, talloc_strdup_append(w->s, "+")))
 CALL(do_strdup_append_own, grown(w, talloc_strdup_append(w->s, w->s)))
 CALL(do_strndup_append, grown(w, talloc_strndup_append(w->s, long_text(), 2000)))
 CALL(do_strndup_append_buffer,
@@ -588,6 +685,7 @@ static const char *added(struct world *w)
 CALL(do_addbuf, (talloc_asprintf_addbuf(&w->s, "%d", 12345), added(w)))
 CALL(do_addbuf_long, (talloc_asprintf_addbuf(&w->s, "%s", long_text()), added(w)))
 CALL(do_addsep, (newer.addsep(&w->s, ", ", "%d", 12345), added(w)))
+CALL(do_addsep_digits, (newer.addsep(&w->s, ", ", "%d", 1234567890), added(w)))
 CALL(do_addsep_long, (newer.addsep(&w->s, long_text(), "%s", long_text()), added(w)))
 
 /* One check at the end of a chain. */
@@ -658,6 +756,7 @@ CALL(do_pool_named, ({
      }))
 CALL(do_pooled_object, made(w, _talloc_pooled_object(w->ctx, 20, "object", 3, 100)))
 CALL(do_pool_cache, made(w, newer.pool_cache(w->ctx, 1000, 100)))
+CALL(do_pool_cache_many, made(w, newer.pool_cache(w->ctx, 16000, 16)))
 
 static void set_up_cache(struct world *w)
 {
@@ -1008,7 +1107,8 @@ static const struct scenario scenarios[] = {
 	{ "talloc_asprintf_append(NULL)", NO, do_asprintf_append_null, "NULL", "new1 5", NO, 0 },
 	{ "talloc_asprintf_append_buffer(NULL)", NO, do_asprintf_append_buffer_null, "NULL", "new1 5", NO, 0 },
 	{ "talloc_strdup_append", set_up_s, do_strdup_append, "NULL", "textllllllll 3005", NO, ONCE },
-	{ "talloc_strdup_append, short", set_up_s, do_strdup_append_short, "NULL", "text+ 6", NO, ONCE | NEEDS_LESS },
+	{ "talloc_strdup_append, short", set_up_s, do_strdup_append_short, "NULL", "text+more 10", NO, ONCE },
+	{ "talloc_strdup_append of one byte", set_up_s, do_strdup_append_least, NO, "text+ 6", NO, ONCE | NEEDS_NONE | OURS },
 	{ "talloc_strdup_append to itself", set_up_s, do_strdup_append_own, "NULL", "texttext 9", NO, ONCE },
 	{ "talloc_strdup_append_buffer", set_up_s, do_strdup_append_buffer, "NULL", "textllllllll 3005", NO, ONCE },
 	{ "talloc_strndup_append", set_up_s, do_strndup_append, "NULL", "textllllllll 2005", NO, ONCE },
@@ -1027,7 +1127,8 @@ static const struct scenario scenarios[] = {
 	{ "talloc_asprintf_addbuf, a chain", set_up_s, do_addbuf_chain, "NULL", "text0 llllll 519", free_s, ONCE },
 	{ "talloc_asprintf_addsep", set_up_s, do_addsep, "NULL", "text, 12345 12", free_s, ONCE | OURS },
 	{ "talloc_asprintf_addsep, long", set_up_s, do_addsep_long, "NULL", "textllllllll 6005", free_s, ONCE | OURS },
-	{ "talloc_asprintf_addsep to nothing", set_up_empty_s, do_addsep, "NULL", "12345 6", free_s, ONCE | OURS | NEEDS_LESS },
+	{ "talloc_asprintf_addsep to nothing", set_up_empty_s, do_addsep_digits, "NULL", "1234567890 11", free_s, ONCE | OURS },
+	{ "talloc_asprintf_addsep, little to nothing", set_up_empty_s, do_addsep, NO, "12345 6", NO, ONCE | NEEDS_NONE | OURS },
 
 	{ "talloc_set_name", set_up_pair, do_set_name, "NULL, UNNAMED", "set1, set1", no_name, 0 },
 	{ "talloc_set_name, long", set_up_pair, do_set_name_long, "NULL, UNNAMED", "long", no_name, 0 },
@@ -1049,10 +1150,11 @@ static const struct scenario scenarios[] = {
 	{ "talloc_realloc_fn", set_up_p, do_realloc_fn, "NULL", "UNNAMED 5000 of 5012 in 4", NO, 0 },
 	{ "_talloc_realloc_array_zero", set_up_p, do_realloc_zero, "NULL", "re 5000 of 5012 in 4", NO, OURS },
 
-	{ "talloc_pool", NO, do_pool, "NULL", "UNNAMED 0", NO, 0 },
-	{ "talloc_pool with a member", NO, do_pool_named, "NULL", "pool", NO, 0 },
-	{ "_talloc_pooled_object", NO, do_pooled_object, "NULL", "object 20", NO, 0 },
+	{ "talloc_pool", NO, do_pool, "NULL", "UNNAMED 0", NO, NEEDS_NO_RECORD },
+	{ "talloc_pool with a member", NO, do_pool_named, "NULL", "pool", NO, NEEDS_NO_RECORD },
+	{ "_talloc_pooled_object", NO, do_pooled_object, "NULL", "object 20", NO, NEEDS_NO_RECORD },
 	{ "talloc_pool_cache", NO, do_pool_cache, "NULL", "UNNAMED 0", NO, OURS },
+	{ "talloc_pool_cache of a thousand objects", NO, do_pool_cache_many, "NULL", "UNNAMED 0", NO, OURS },
 	{ "talloc_cache", set_up_cache, do_cache, NO, "UNNAMED 100", NO, OURS | NEEDS_NONE },
 	{ "talloc_cache_zero", set_up_cache, do_cache_zero, NO, "UNNAMED 100", NO, OURS | NEEDS_NONE },
 	{ "talloc_cache, full", set_up_full_cache, do_cache, NO, "NULL", NO, OURS | NEEDS_NONE },
@@ -1062,18 +1164,19 @@ static const struct scenario scenarios[] = {
 	{ "_talloc_reference_loc, one more", set_up_referenced, do_reference, "NULL, 2", "p, 3", NO, ONCE },
 	{ "_talloc_reference_loc of no context", set_up_pair, do_reference_null_and_drop, "NULL", "p", NO, 0 },
 	{ "talloc_increase_ref_count", set_up_pair, do_increase_and_drop, "-1, 0", "0, 1", NO, 0 },
-	{ "talloc_set_memlimit", set_up_p, do_memlimit, "1", "0", NO, NEEDS_LESS },
+	{ "talloc_set_memlimit", set_up_p, do_memlimit, "1", "0", NO, 0 },
 	{ "talloc_set_memlimit again", set_up_limited_p, do_memlimit_0, NO, "0", NO, NEEDS_NONE },
 
 	{ "talloc_report", NO, do_report, NO, "right", NO, 0 },
 	{ "talloc_report_full", NO, do_report_full, NO, "right", NO, 0 },
+	{ "talloc_report_full of many", set_up_chain, do_report_full, NO, "right", NO, 0 },
 	{ "talloc_report_full(NULL)", NO, do_report_null, NO, "right", NO, 0 },
 	{ "talloc_report_depth_file", NO, do_report_depth, NO, "right", NO, 0 },
 	{ "talloc_show_parents", NO, do_show_parents, NO, "right", NO, NEEDS_NONE },
 	{ "_talloc_free with references, logged", set_up_logged, do_free_referenced, NO, "-1", NO, NEEDS_CTX },
 	{ "_talloc_steal_loc with references, logged", set_up_logged, do_steal_referenced, NO, "0", NO, ONCE | NEEDS_CTX },
 	{ "_talloc_get_type_abort", set_up_pair, do_mismatch, "NULL, Type mismatch",
-	  "NULL, here: Type mismatch: name[p] expected[other]", NO, 0 | NEEDS_LESS },
+	  "NULL, here: Type mismatch: name[p] expected[other]", NO, 0 },
 	{ "_talloc_get_type_abort, logged", set_up_pair, do_mismatch_logged, NO, "NULL", NO, 0 },
 	{ "use after free, logged", set_up_freed, do_use_freed, NO, "NULL, Bad talloc magic value - access after free", NO, OURS },
 
@@ -1173,34 +1276,71 @@ static char *expected(const struct scenario *sc, enum surroundings around)
 	return text;
 }
 
+/* What fails, and what is kept then. */
+enum fault { NTH, ALL, ALL_KEPT, NTH_KEPT, FAULTS };
+
+static const char *const fault_name[] = {
+	"",
+	" and all after it",
+	" and all after it, with something kept",
+	", with something kept",
+};
+
+static bool fault_applies(int fault)
+{
+	return keeps ? fault != NTH : fault < ALL_KEPT;
+}
+
+static bool is_all(int fault)
+{
+	return fault == ALL || fault == ALL_KEPT;
+}
+
+/* Does a call that says whether there was memory have to say no? */
+static bool is_short(unsigned flags, int fault)
+{
+	/* The second attempt has worked; it is not made for pages. */
+	if (fault == NTH_KEPT)
+		return failed_at(FOR_PAGES) > 0;
+	return (flags & NEEDS_NO_RECORD) != 0 ? failed_at(FOR_BLOCKS) > 0 : failed() > 0;
+}
+
 /* One world, one call. True when nothing failed in it. */
-static bool run_case(const struct scenario *sc, enum surroundings around, long k, bool all)
+static bool run_case(const struct scenario *sc, enum surroundings around, long k, int fault)
 {
 	const char *fails = sc->fails != NULL ? sc->fails : sc->works;
-	long blocks = live(), before_blocks, failures;
+	struct usage at_first, at_call;
+	long failures, asked;
 	char *before, *after;
+	bool lacks;
 	struct world w;
 	char got[sizeof(answer)];
 
 	snprintf(shared->where, sizeof(shared->where), "%s, %s, allocation %ld%s", sc->name,
-		 surroundings_name[around], k, all ? " and all after it" : "");
+		 surroundings_name[around], k, fault_name[fault]);
+	at_first = in_use();
 	before = sc->failure != NULL ? expected(sc, around) : NULL;
 	set_up(&w, sc, around);
 	if (before == NULL)
 		before = digest(&w, true);
-	before_blocks = live();
-	arm(k, all);
+	at_call = in_use();
+	if (fault >= ALL_KEPT)
+		put_by();
+	arm(k, is_all(fault));
 	snprintf(got, sizeof(got), "%s", sc->call(&w));
 	failures = failed();
+	/* Keeping what it frees may take pages. */
+	asked = keeps ? failed_at(FOR_BLOCKS) : failures;
+	lacks = is_short(sc->flags, fault);
 	disarm();
-	if (failures == 0) {
+	shared->cases += failures > 0;
+	if ((sc->flags & NEEDS_NONE) != 0 && asked > 0 && !original)
+		problem("asks for memory");
+	if (!lacks) {
 		if (!matches(got, sc->works))
 			problem("with memory it says \"%s\", not \"%s\"", got, sc->works);
 		snprintf(shared->works, sizeof(shared->works), "%s", sc->works);
 	} else {
-		shared->cases++;
-		if ((sc->flags & NEEDS_NONE) != 0 && !original)
-			problem("asks for memory");
 		if (!matches(got, fails))
 			problem("without memory it says \"%s\", not \"%s\"", got, fails);
 		snprintf(shared->fails, sizeof(shared->fails), "%s", fails);
@@ -1208,8 +1348,8 @@ static bool run_case(const struct scenario *sc, enum surroundings around, long k
 		/* A change that is no failure is not to be compared. */
 		if ((sc->fails != NULL || (sc->flags & ONCE) == 0) && strcmp(before, after) != 0)
 			problem("something changed, before:\n%s\nafter:\n%s", before, after);
-		if (sc->failure == NULL && sc->fails != NULL && live() != before_blocks)
-			problem("%ld blocks more", live() - before_blocks);
+		if (sc->failure == NULL && sc->fails != NULL)
+			compare_usage(at_call, "");
 		free(after);
 		if (sc->failure != free_s && sc->fails != NULL &&
 		    !matches(sc->call(&w), sc->works))
@@ -1218,19 +1358,18 @@ static bool run_case(const struct scenario *sc, enum surroundings around, long k
 	}
 	free(before);
 	tear_down(&w);
-	if (live() != blocks)
-		problem("%ld blocks are left%s", live() - blocks,
-			failures > 0 ? "" : ", though nothing failed");
+	compare_usage(at_first, failures > 0 ? " at the end" : " at the end, though nothing failed");
+	compare_records(failures > 0 ? "" : ", though nothing failed");
 	return failures == 0;
 }
 
 static void run_around(const struct scenario *sc, enum surroundings around)
 {
-	int all;
+	int fault;
 	long k;
 
-	for (all = 0; all < 2; all++) {
-		for (k = 1; !run_case(sc, around, k, all) && k < 1000; k++)
+	for (fault = 0; fault < FAULTS; fault++) {
+		for (k = 1; fault_applies(fault) && !run_case(sc, around, k, fault) && k < 1000; k++)
 			;
 	}
 }
@@ -1287,8 +1426,7 @@ static void run_scenario(const struct scenario *sc)
 		printf("ok - %s: %s%s%s\n", sc->name, sc->works,
 		       sc->fails != NULL ? "; without memory " : "",
 		       sc->fails != NULL ? sc->fails : "");
-		if (sc->fails != NULL && shared->fails[0] == '\0' &&
-		    (original || (sc->flags & NEEDS_LESS) == 0)) {
+		if (sc->fails != NULL && shared->fails[0] == '\0') {
 			bad_lines++;
 			printf("not ok - %s: nothing ever failed\n", sc->name);
 		}
@@ -1324,6 +1462,8 @@ struct ending_case {
 	int signal;                /* that it ends by */
 	const char *why;           /* the original is excused */
 	bool may_leak;
+	/* In a process that has freed nothing yet; and it says itself what fails. */
+	enum { NOT_SPECIAL, FRESH, FRESH_ONCE } special;
 };
 
 static bool may_leak;
@@ -1335,10 +1475,22 @@ static void enough(void)
 	disarm();
 }
 
+/* What the library keeps goes: nothing is as large as that. */
+static void give_back(void)
+{
+	if (!keeps)
+		return;
+	arm(1, true);
+	talloc_named_const(NULL, PLENTY * 2, "too large");
+	disarm();
+}
+
 /* Registered before anything of libtalloc's, so it runs after that. */
 static void at_end(void)
 {
 	enough();
+	if (!may_leak)
+		give_back();
 	if (live() != 0 && !may_leak)
 		printf("%ld blocks are left\n", live());
 	fflush(stdout);
@@ -1541,6 +1693,139 @@ static void end_no_chunk(void)
 	talloc_get_name(&words[39]);
 }
 
+/* ---- the first of its kind in a process ---- */
+
+static void say_first(bool worked, bool lacks)
+{
+	printf(worked == !lacks ? "right" : worked ? "worked without memory" : "did not work");
+	if (worked != !lacks)
+		printf(" (%ld %ld %ld)", failed_at(FOR_BLOCKS), failed_at(FOR_PAGES),
+		       failed_at(FOR_ACCESS));
+}
+
+/* Members need no malloc, and all room is for them. */
+static bool is_pool(void *pool)
+{
+	long blocks = live();
+
+	return talloc_size(pool, 900) != NULL && live() == blocks;
+}
+
+static bool is_cache(void *cache, int count)
+{
+	while (count > 0 && newer.cache(cache) != NULL)
+		count--;
+	return count == 0 && newer.cache(cache) == NULL;
+}
+
+static bool is_limited(void *p)
+{
+	return talloc_size(p, 1000) != NULL && talloc_size(p, 1000) == NULL;
+}
+
+static void end_first_free(void)
+{
+	void *p;
+	int got;
+
+	disarm();
+	p = talloc_named_const(NULL, 5, "p");
+	talloc_named_const(p, 5, "child");
+	arm(failing_k, failing_all);
+	got = talloc_free(p);
+	enough();
+	printf("%d", got);
+}
+
+static void end_first_pool(void)
+{
+	void *pool = talloc_pool(NULL, 1000), *other;
+	const char *member = pool != NULL ? talloc_strdup(pool, "member") : NULL;
+
+	say_first(pool != NULL && member != NULL, failed_at(FOR_BLOCKS) > 0);
+	enough();
+	other = talloc_pool(NULL, 1000);
+	printf(", then %s", is_pool(other) ? "a pool" : "no pool");
+	talloc_free(other);
+	talloc_free(pool);
+}
+
+static void end_first_limit(void)
+{
+	void *p;
+	int got;
+
+	disarm();
+	p = talloc_named_const(NULL, 5, "p");
+	arm(failing_k, failing_all);
+	got = talloc_set_memlimit(p, 2000);
+	say_first(got == 0, failed_at(FOR_BLOCKS) + failed_at(FOR_ACCESS) > 0);
+	enough();
+	talloc_set_memlimit(p, 2000);
+	printf(", then %s", is_limited(p) ? "a limit" : "no limit");
+	talloc_free(p);
+}
+
+static void end_first_cache(void)
+{
+	void *cache = newer.pool_cache(NULL, 1000, 100);
+
+	say_first(cache != NULL, failed_at(FOR_BLOCKS) + failed_at(FOR_ACCESS) > 0);
+	enough();
+	if (cache == NULL)
+		cache = newer.pool_cache(NULL, 1000, 100);
+	printf(", then %s", is_cache(cache, 10) ? "a cache" : "no cache");
+	talloc_free(cache);
+}
+
+/* What has been freed is there for the next, wherever the library keeps it. */
+static void end_records_again(void)
+{
+	enum { MANY = 2000 };
+	static void *chunks[MANY];
+	void *pool;
+	int i, round;
+
+	disarm();
+	pool = talloc_pool(NULL, MANY * 100);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < MANY; i++) {
+			chunks[i] = talloc_size(pool, 0);
+			if (talloc_set_memlimit(chunks[i], 1000) != 0)
+				printf("no limit %d, ", i);
+		}
+		for (i = 0; round == 0 && i < MANY; i++)
+			talloc_free(chunks[i]);
+		arm_pages();
+	}
+	enough();
+	talloc_free(pool);
+	printf("%d limits", MANY);
+}
+
+/* The table of records is a block then. */
+static void end_no_pages(void)
+{
+	void *pool, *p, *cache, *freed;
+
+	arm_pages();
+	pool = talloc_pool(NULL, 1000);
+	printf("%s, ", is_pool(pool) ? "pool" : "no pool");
+	p = talloc_named_const(NULL, 5, "p");
+	printf("%s, ", talloc_set_memlimit(p, 2000) == 0 && is_limited(p) ? "limit" : "no limit");
+	cache = newer.pool_cache(NULL, 1000, 100);
+	printf("%s, ", is_cache(cache, 10) ? "cache" : "no cache");
+	printf("%s, ", newer.pool_cache(NULL, 16000, 16) != NULL ? "large cache" : "no large cache");
+	freed = talloc_named_const(NULL, 5, "freed");
+	talloc_free(freed);
+	talloc_free(pool);
+	talloc_free(p);
+	talloc_free(cache);
+	enough();
+	give_back();
+	printf("%ld block, %ld bytes of pages", live(), mapped());
+}
+
 #define LEAK_LINE "    leak                           contains     11 bytes in   2 blocks (ref 0)\n"
 #define LEAK_FULL                                                                      \
 	"full talloc report on 'null_context' (total     11 bytes in   3 blocks)\n"    \
@@ -1550,33 +1835,41 @@ static void end_no_chunk(void)
 static const struct ending_case ending_cases[] = {
 	{ "talloc_autofree_context", end_autofree,
 	  "autofree_context, child in autofree_context, ", "NULL, child in autofree_context, ",
-	  0, "crashes", false },
-	{ "the autofree context at exit", end_autofree_gone, NULL, "child is gone", 0, NULL, false },
+	  0, "crashes", false, NOT_SPECIAL },
+	{ "the autofree context at exit", end_autofree_gone, NULL, "child is gone", 0, NULL, false, NOT_SPECIAL },
 	{ "talloc_enable_null_tracking", end_tracking,
 	  "p in null_context, then in null_context, ", "p in nothing, then in null_context, ",
-	  0, NULL, false },
+	  0, NULL, false, NOT_SPECIAL },
 	{ "talloc_enable_null_tracking_no_autofree", end_tracking_no_autofree,
 	  "p in null_context, then in null_context, ", "p in nothing, then in null_context, ",
-	  0, NULL, false },
+	  0, NULL, false, NOT_SPECIAL },
 	{ "talloc_enable_null_tracking with an autofree context", end_tracking_autofree,
-	  "autofree in null_context, 1 blocks", "autofree in ?, 1 blocks", 0, "crashes", false },
-	{ "talloc_disable_null_tracking", end_tracking_off, NULL, "p in nothing, ", 0, NULL, false },
+	  "autofree in null_context, 1 blocks", "autofree in ?, 1 blocks", 0, "crashes", false, NOT_SPECIAL },
+	{ "talloc_disable_null_tracking", end_tracking_off, NULL, "p in nothing, ", 0, NULL, false, NOT_SPECIAL },
 	{ "talloc_enable_leak_report", end_leak_report,
 	  "talloc report on 'null_context' (total     11 bytes in   3 blocks)\n" LEAK_LINE, "",
-	  0, NULL, true },
-	{ "talloc_enable_leak_report_full", end_leak_report_full, LEAK_FULL, "", 0, NULL, true },
-	{ "a leak report", end_leak_reported, LEAK_FULL, NULL, 0, NULL, true },
+	  0, NULL, true, NOT_SPECIAL },
+	{ "talloc_enable_leak_report_full", end_leak_report_full, LEAK_FULL, "", 0, NULL, true, NOT_SPECIAL },
+	{ "a leak report", end_leak_reported, LEAK_FULL, NULL, 0, NULL, true, NOT_SPECIAL },
 	{ "_talloc_get_type_abort of NULL", end_mismatch,
-	  "here: Type mismatch: name[NULL] expected[other]", "Type mismatch", 0, NULL, true },
-	{ "use after free", end_freed, "Bad talloc magic value - access after free", NULL, 0, NULL, true },
+	  "here: Type mismatch: name[NULL] expected[other]", "Type mismatch", 0, NULL, true, NOT_SPECIAL },
+	{ "use after free", end_freed, "Bad talloc magic value - access after free", NULL, 0, NULL, true, NOT_SPECIAL },
 	{ "use after free, logged", end_freed_logged, "Bad talloc magic value - access after free",
-	  NULL, 0, "calls the log function with NULL", true },
+	  NULL, 0, "calls the log function with NULL", true, NOT_SPECIAL },
 	{ "use after free, nobody listening", end_freed_abort,
-	  "Bad talloc magic value - access after free\n", NULL, SIGABRT, "dies without a word", true },
-	{ "use after free, logged on stderr", end_freed_stderr, "*", NULL, 0, "crashes", true },
+	  "Bad talloc magic value - access after free\n", NULL, SIGABRT, "dies without a word", true, NOT_SPECIAL },
+	{ "use after free, logged on stderr", end_freed_stderr, "*", NULL, 0, "crashes", true, NOT_SPECIAL },
 	{ "a long append near the limit of the null context", end_append_near_limit, "grown", NULL,
-	  0, NULL, false },
-	{ "no chunk", end_no_chunk, "Bad talloc magic value - unknown value", NULL, 0, NULL, true },
+	  0, NULL, false, NOT_SPECIAL },
+	{ "no chunk", end_no_chunk, "Bad talloc magic value - unknown value", NULL, 0, NULL, true, NOT_SPECIAL },
+	{ "the first free", end_first_free, "0", NULL, 0, NULL, false, FRESH },
+	{ "the first pool", end_first_pool, "right, then a pool", NULL, 0, NULL, false, FRESH },
+	{ "the first limit", end_first_limit, "right, then a limit", NULL, 0, NULL, false, FRESH },
+	{ "the first cache", end_first_cache, "right, then a cache", NULL, 0, NULL, false, FRESH },
+	{ "records again", end_records_again, "2000 limits", NULL, 0, NULL, false, FRESH_ONCE },
+	{ "no pages at all", end_no_pages,
+	  "pool, limit, cache, no large cache, 1 block, 0 bytes of pages", NULL, 0, NULL, true,
+	  FRESH_ONCE },
 };
 
 enum { ENDING_CASES = sizeof(ending_cases) / sizeof(ending_cases[0]) };
@@ -1608,6 +1901,11 @@ static bool run_ending(const struct ending_case *c, long k, bool all)
 		failing_k = k;
 		failing_all = all;
 		atexit(at_end);
+		if (keeps && c->special == NOT_SPECIAL) {
+			/* The pages of what it keeps are no part of the case. */
+			talloc_free(talloc_named_const(NULL, 0, "first"));
+			give_back();
+		}
 		arm(k, all);
 		c->run();
 		exit(0);
@@ -1639,10 +1937,12 @@ static void run_endings(const struct ending_case *c)
 	long k;
 	int all;
 
+	if (original && c->special != NOT_SPECIAL)
+		return;
 	shared->bad = false;
 	quiet = excused;
 	for (all = 0; all < 2; all++) {
-		for (k = 1; !run_ending(c, k, all) && k < 100; k++)
+		for (k = 1; !run_ending(c, k, all) && k < 100 && c->special != FRESH_ONCE; k++)
 			;
 	}
 	quiet = false;
@@ -1674,6 +1974,7 @@ static struct node {
 } nodes[NODES];
 
 static void *walk_root;
+static struct node *newest;
 static uint64_t walk_state;
 
 static unsigned below(unsigned n)
@@ -1762,6 +2063,7 @@ static enum came_of take_as_new(void *ptr, bool text)
 	if (!text && size > 0 && !(*(char *)ptr == 0))
 		memset(ptr, 'w', size);
 	n = free_node();
+	newest = n;
 	n->ptr = ptr;
 	n->text = text;
 	_talloc_set_destructor(ptr, node_gone);
@@ -1926,7 +2228,7 @@ static char *walk_digest(void)
 
 static void walk(unsigned long seed)
 {
-	long blocks = live();
+	struct usage at_first = in_use();
 	bool tracked = seed % 2 != 0;
 	int i, tries, k;
 
@@ -1945,7 +2247,8 @@ static void walk(unsigned long seed)
 	talloc_set_log_fn(log_gather);
 	for (i = 0; i < STEPS; i++) {
 		struct step s;
-		bool drawn = false, all = below(2) != 0;
+		bool drawn = false, other = below(2) != 0;
+		int fault = keeps ? (other ? ALL_KEPT : ALL) : (other ? ALL : NTH);
 
 		for (tries = 0; tries < TRIES && !drawn; tries++)
 			drawn = draw_step(&s);
@@ -1954,18 +2257,29 @@ static void walk(unsigned long seed)
 		for (k = 1; k < 20; k++) {
 			char *before = walk_digest();
 			enum came_of came;
+			unsigned flags = s.op == OP_POOL || s.op == OP_POOLED_OBJECT ? NEEDS_NO_RECORD : 0;
 			long failures;
+			bool lacks;
 
 			snprintf(shared->where, sizeof(shared->where),
 				 "walk %lu, step %d, call %d, allocation %d%s", seed, i, s.op, k,
-				 all ? " and all after it" : "");
-			arm(k, all);
+				 fault_name[fault]);
+			take_records();
+			if (fault == ALL_KEPT)
+				put_by();
+			arm(k, is_all(fault));
 			came = make_step(&s);
 			failures = failed();
+			lacks = is_short(flags, fault);
 			disarm();
 			shared->cases += failures > 0;
-			if (came == DONE && failures > 0 && s.op != OP_REPORT)
+			if (came == DONE && lacks && s.op != OP_REPORT)
 				problem("says it worked");
+			/* A pool without a record: it may as well have none at all. */
+			if (came == DONE && failures > 0 && flags != 0 && !lacks) {
+				talloc_free(newest->ptr);
+				came = REFUSED;
+			}
 			if (came == REFUSED) {
 				char *after = walk_digest();
 
@@ -1996,8 +2310,8 @@ static void walk(unsigned long seed)
 		if (nodes[i].ptr != NULL)
 			talloc_free(nodes[i].ptr);
 	}
-	if (live() != blocks)
-		problem("%ld blocks are left", live() - blocks);
+	compare_usage(at_first, " at the end");
+	compare_records("");
 }
 
 static void walks(unsigned long seeds)
@@ -2031,12 +2345,17 @@ static void walks(unsigned long seeds)
 static void find_functions(void)
 {
 	void *lib = dlopen("libtalloc.so.2", RTLD_NOW | RTLD_NOLOAD);
+	const char *kept = getenv("TALLOC_THREAD_CACHE");
 
 	arm = (failing_malloc_arm_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_arm");
 	disarm = (failing_malloc_disarm_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_disarm");
 	failed = (failing_malloc_failed_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_failed");
+	arm_pages = (failing_malloc_arm_pages_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_arm_pages");
+	failed_at = (failing_malloc_failed_at_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_failed_at");
 	live = (failing_malloc_live_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_live");
-	if (lib == NULL || arm == NULL || disarm == NULL || failed == NULL || live == NULL) {
+	mapped = (failing_malloc_mapped_fn *)dlsym(RTLD_DEFAULT, "failing_malloc_mapped");
+	if (lib == NULL || arm == NULL || arm_pages == NULL || disarm == NULL || failed == NULL ||
+	    failed_at == NULL || live == NULL || mapped == NULL) {
 		fprintf(stderr, "oom: preload failing_malloc.so\n");
 		exit(2);
 	}
@@ -2049,6 +2368,7 @@ static void find_functions(void)
 	newer.addsep = (void (*)(char **, const char *, const char *, ...))dlsym(
 		lib, "talloc_asprintf_addsep");
 	original = newer.pool_cache == NULL;
+	keeps = !original && (kept == NULL || strcmp(kept, "0") != 0);
 }
 
 int main(int argc, char **argv)
