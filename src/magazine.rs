@@ -269,8 +269,10 @@ fn has_class(class: usize) -> bool {
 
 #[inline(always)]
 fn top(class: usize) -> Option<*mut *mut Block> {
-    // SAFETY: a field of what is there.
-    Some(unsafe { &raw mut (*now()?.as_ptr()).top[class] })
+    debug_assert!(class < CLASSES);
+    let m = now()?.as_ptr();
+    // SAFETY: a field of what is there: `has_class` has been asked, or it is no large one.
+    Some(unsafe { (&raw mut (*m).top).cast::<*mut Block>().add(class) })
 }
 
 #[inline(always)]
