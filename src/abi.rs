@@ -557,13 +557,12 @@ pub unsafe extern "C" fn talloc_pool_cache(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_cache(cache: *const c_void) -> *mut c_void {
     // SAFETY: the module's rule.
-    if let Some(c) = unsafe { cache::object_fast(cache) } {
-        return c.user();
+    unsafe {
+        match cache::object_fast(cache) {
+            Some(c) => c.user(),
+            None => cache::object_slow(cache),
+        }
     }
-    if cache.is_null() {
-        return null_mut();
-    }
-    user_of(cache::object(chunk!(cache, null_mut())))
 }
 
 /// Takes an object from a static pool cache and fills it with zeros.

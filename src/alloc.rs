@@ -5,12 +5,9 @@
 //! member of a pool, a block from malloc, a chunk without a parent, one below a limit; what
 //! has more than one of these, or is watched, goes step by step, by [`Site`].
 
-use crate::header::{
-    Chunk, EASY, HEADER, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, TOP, round, user_of,
-};
+use crate::header::{Chunk, EASY, HEADER, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, TOP, user_of};
 use crate::limit::{self, Account};
 use crate::magazine::{self, SMALL_MAX};
-use crate::records::{self, Kind, LESS, record};
 use crate::root::{self, NULL_CONTEXT};
 use crate::{list, mac, pool, sysmem, tools};
 use core::ffi::{c_char, c_void};
@@ -102,9 +99,11 @@ pub unsafe fn slow(
     obstacles: Obstacles,
 ) -> *mut c_void {
     // A pool, in a pool, or both, and nothing else.
-    if obstacles.wrapping_sub(IN_POOL) <= POOL_IN_POOL - IN_POOL && size < MAX_SIZE {
-        if let Some(c) = member(Chunk::before(ctx), size, name) {
-            return c.user();
+    if obstacles.wrapping_sub(IN_POOL) <= POOL_IN_POOL - IN_POOL {
+        if size < MAX_SIZE {
+            if let Some(c) = member(Chunk::before(ctx), size, name) {
+                return c.user();
+            }
         }
     } else if obstacles == 0 && size <= SMALL_MAX {
         let parent = Chunk::before(ctx);
@@ -174,22 +173,13 @@ fn large(parent: Chunk, first: Option<Chunk>, size: usize, name: *const c_char) 
     spot.fill(size, sysmem::every(), name).user()
 }
 
-/// A member below a parent that is a pool or in one, if there is room.
+/// A member below a parent that is a pool or in one, if there is room; `size` is not too
+/// large for any chunk.
 #[inline(always)]
 fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
-    let r = records::pool_around(parent)?;
-    let bytes = round(HEADER + size);
-    let next = record!(r).next;
-    if record!(r).kind != Kind::Pool
-        || record!(r).end.addr().wrapping_sub(next.addr()) < bytes
-        || sysmem::every() != 0
-    {
-        return None;
-    }
+    let (place, r) = pool::carve_fast(parent, HEADER + size)?;
     let first = list::first_below(parent).ok()?;
-    record!(r).live += 1;
-    record!(r).next = next.wrapping_add(bytes);
-    let c = Chunk::at(NonNull::new(next.wrapping_add(LESS))?);
+    let c = place.take();
     c.set_home(r.cast());
     let spot = Spot { c, parent, first };
     Some(spot.fill(size, MEMBER, name))

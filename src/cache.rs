@@ -5,16 +5,17 @@
 //! pages of its own.  The slot given back last is kept apart: the next object takes it.
 
 use crate::bitmap;
-use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload};
+use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload, user_of};
 use crate::pool::{self, footprint};
-use crate::records::{self, Kind, LESS, Record, record};
+use crate::records::{self, CACHE, Kind, LESS, ONE, Record, record};
 use crate::sysmem::PAGE;
 use crate::{list, sysmem, tools};
 use core::ffi::c_void;
 use core::mem::offset_of;
 use core::ptr::{NonNull, null, null_mut};
 
-/// What the bitmap of a cache is a part of; before the bits.
+/// What the bitmap of a cache is a part of; before the bits.  Where a `home` leads here, it
+/// finds a record that holds nothing.
 #[repr(C)]
 struct Slots {
     /// User bytes of an object.
@@ -22,14 +23,15 @@ struct Slots {
     count: u32,
     /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
     mapped: usize,
-    /// Where a `home` leads here, it finds a free record.
-    nothing: [usize; 3],
+    /// The slot given back last, [`LESS`], which the bitmap still says is taken; NULL for none.
+    last: *mut u8,
+    nothing: [usize; 2],
 }
 
 /// Where the bits begin.
 const BITS: usize = 40;
 const _: () = assert!(size_of::<Slots>() <= BITS);
-const _: () = assert!(offset_of!(Record, len) >= offset_of!(Slots, nothing));
+const _: () = assert!(offset_of!(Record, top) == offset_of!(Slots, nothing));
 const _: () = assert!(offset_of!(Record, kind) + size_of::<Kind>() <= BITS);
 
 /// The words of bits for which a record has room.
@@ -37,7 +39,7 @@ const IN_RECORD: usize = (size_of::<Record>() - BITS) / size_of::<u64>();
 
 /// The slots of a cache.
 fn slots(r: *mut Record) -> *mut Slots {
-    record!(r).end.cast()
+    record!(r).start.cast()
 }
 
 fn bits(slots: *mut Slots) -> *mut u64 {
@@ -82,8 +84,7 @@ pub fn pool_cache(ctx: Option<Chunk>, size: usize, objsize: usize) -> Option<Chu
         free_slots(slots);
         return None;
     };
-    record!(r).start = c.start().wrapping_add(before - LESS);
-    record!(r).end = slots.cast();
+    record!(r).start = slots.cast();
     Some(c)
 }
 
@@ -110,7 +111,8 @@ fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
             size: size as u32,
             count: count as u32,
             mapped,
-            nothing: [0; 3],
+            last: null_mut(),
+            nothing: [0; 2],
         });
         bitmap::fill(bits(slots), count);
     }
@@ -146,48 +148,61 @@ pub unsafe fn object_fast(cache: *const c_void) -> Option<Chunk> {
     if parent.payload() >> EASY != POOL >> EASY {
         return None;
     }
-    let r = records::pool_around(parent)?;
-    if record!(r).kind != Kind::Cache || sysmem::every() != 0 {
+    let r = records::at(parent.home());
+    if record!(r).kind != Kind::Cache || record!(r).base != records::stands_for(parent) {
         return None;
     }
-    let c = Chunk::at(NonNull::new(record!(r).next)?);
+    let slots = &mut slots!(r);
+    let last = NonNull::new(slots.last)?;
     let first = list::first_below(parent).ok()?;
-    record!(r).next = null_mut();
-    record!(r).live += 1;
+    slots.last = null_mut();
+    record!(r).live += ONE;
+    // SAFETY: an address of the cache's.
+    let c = Chunk::at(unsafe { last.add(LESS) });
     c.set_home(r.cast());
-    c.born(parent, first, u64::from(slots!(r).size) | MEMBER, null());
+    c.born(parent, first, u64::from(slots.size) | MEMBER, null());
     list::link_born(parent, first, c);
     Some(c)
 }
 
-/// The same in any case: the next object as the newest child of its cache; `None` if this
-/// is not a cache or all slots are taken.
-pub fn object(cache: Chunk) -> Option<Chunk> {
+/// Where the slots of a cache begin.
+fn first_slot(r: *mut Record) -> *mut u8 {
+    record!(r).base.wrapping_add(tools::gap())
+}
+
+/// The same in any case: the user's pointer of the next object, the newest child of its cache;
+/// NULL if this is not a cache or all slots are taken.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+pub unsafe fn object_slow(cache: *const c_void) -> *mut c_void {
+    if cache.is_null() {
+        return null_mut();
+    }
+    // SAFETY: the caller's promise.
+    user_of(unsafe { Chunk::checked(cache) }.and_then(object))
+}
+
+fn object(cache: Chunk) -> Option<Chunk> {
     let t = cache.payload();
     if t & POOL == 0 {
         return None;
     }
     let r = pool::record_of(cache, t)?;
-    if record!(r).kind != Kind::Cache {
+    if !pool::is_cache(r) {
         return None;
     }
     let size = slots!(r).size as usize;
-    let place = match NonNull::new(record!(r).next) {
-        Some(place) => {
-            record!(r).next = null_mut();
-            place
-        }
-        None => {
-            // SAFETY: `make_slots` filled it for so many.
-            let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
-            NonNull::new(
-                record!(r)
-                    .start
-                    .wrapping_add(slot * slot_bytes(size) + LESS),
-            )?
-        }
+    let slot = if slots!(r).last.is_null() {
+        // SAFETY: `make_slots` filled it for so many.
+        let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
+        first_slot(r).wrapping_add(slot * slot_bytes(size))
+    } else {
+        core::mem::replace(&mut slots!(r).last, null_mut())
     };
-    record!(r).live += 1;
+    let place = NonNull::new(slot.wrapping_add(LESS))?;
+    record!(r).live += ONE;
     tools::member(r, place.as_ptr(), HEADER + size);
     let c = Chunk::at(place);
     c.set_home(r.cast());
@@ -201,20 +216,49 @@ pub fn object(cache: Chunk) -> Option<Chunk> {
     Some(c)
 }
 
-/// The slot that begins at `place` is free again.
+/// An object that can leave a cache that stays.
+pub struct Leaving {
+    r: *mut Record,
+    live: u32,
+    c: *mut u8,
+}
+
+/// What is just a member, and lies in `r`, if it is that; the fast way.
 #[inline(always)]
-pub fn slot_left(r: *mut Record, place: *mut u8) {
-    if record!(r).next.is_null() {
-        record!(r).next = place;
+pub fn object_to_leave(r: *mut Record, c: Chunk) -> Option<Leaving> {
+    let live = record!(r).live.wrapping_sub(ONE);
+    // Above the sign, in a cache.
+    let stays = record!(r).kind == Kind::Cache && (live as i32) < 0 && live != CACHE;
+    stays.then(|| Leaving {
+        r,
+        live,
+        c: c.start(),
+    })
+}
+
+impl Leaving {
+    /// It leaves.
+    #[inline(always)]
+    pub fn leave(self) {
+        record!(self.r).live = self.live;
+        slot_left(self.r, self.c);
+    }
+}
+
+/// The slot of `c`, which is gone, is free again.
+#[inline(always)]
+pub fn slot_left(r: *mut Record, c: *mut u8) {
+    if slots!(r).last.is_null() {
+        slots!(r).last = c.wrapping_sub(LESS);
     } else {
-        slot_back(r, place);
+        slot_back(r, c);
     }
 }
 
 #[inline(never)]
-fn slot_back(r: *mut Record, place: *mut u8) {
+fn slot_back(r: *mut Record, c: *mut u8) {
     let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
-    let slot = (place.addr() - LESS - record!(r).start.addr()) / slot_bytes(size);
+    let slot = (c.addr() - LESS - first_slot(r).addr()) / slot_bytes(size);
     if slot < count {
         // SAFETY: one of the slots that `object` gave.
         unsafe { bitmap::give(bits(slots(r)), count, slot) };

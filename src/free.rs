@@ -26,15 +26,29 @@ use crate::header::{
 use crate::hold::Hold;
 use crate::magazine::{self, SMALL_MAX};
 use crate::root::{self, NULL_CONTEXT};
-use crate::{limit, list, pool, refs, steal, sysmem, walk};
+use crate::{cache, limit, list, pool, records, refs, steal, sysmem, walk};
 use core::ffi::{c_char, c_int, c_void};
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
 const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
 /// The same without `TOP`: of one that is shed.
 const IS_SHED: Payload = UNASKED & !TOP;
-const JUST_MEMBER: u64 = MEMBER >> FLAGS;
 const JUST_LIMITED: u64 = LIMIT >> FLAGS;
+
+#[inline(always)]
+const fn is_plain(t: Payload) -> bool {
+    t <= SMALL_MAX as u64
+}
+
+#[inline(always)]
+const fn is_shed(t: Payload) -> bool {
+    t & !IS_SHED == 0
+}
+
+#[inline(always)]
+const fn is_just_member(t: Payload) -> bool {
+    t >> FLAGS == MEMBER >> FLAGS
+}
 
 /// `talloc_free`.
 ///
@@ -47,12 +61,18 @@ pub unsafe fn user(ptr: *mut c_void, location: *const c_char) -> c_int {
     }
     let c = Chunk::before(ptr);
     let t = c.payload();
-    if t <= SMALL_MAX as u64 && c.child().is_none() && list::take_out(c) {
-        c.kill(location);
-        if magazine::push(t as usize, c.start()) {
+    if is_plain(t) {
+        if c.child().is_some() {
+            return plain_tree(ptr, location, t);
+        }
+        if list::take_out(c) {
+            c.kill(location);
+            match magazine::room(t as usize) {
+                Some(room) => room.keep(c.start()),
+                None => return put_plain(ptr, location, t),
+            }
             return 0;
         }
-        return put_plain(ptr, location, t);
     }
     slow(ptr, location, t)
 }
@@ -69,12 +89,18 @@ fn put_plain(ptr: *mut c_void, _location: *const c_char, t: Payload) -> c_int {
 /// All that the fast way is not for; `t` is what it found.
 #[inline(never)]
 fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if is_just_member(t) {
+        return member(ptr, location, t);
+    }
     let c = Chunk::before(ptr);
     if t & !UNASKED == 0 {
-        if c.child().is_some() {
-            return with_children(c, t, location);
+        if c.child().is_none() {
+            return any_leaf(ptr, location, t);
         }
-        return result(release(c, t, location));
+        if t & POOL != 0 {
+            return member_tree(ptr, location, t);
+        }
+        return any_tree(ptr, location, t);
     }
     if t & !(UNASKED | DTOR) == 0 {
         return unreferenced(c, t, location);
@@ -82,16 +108,78 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     odd(c, t, location)
 }
 
-#[inline(never)]
-fn with_children(c: Chunk, t: Payload, location: *const c_char) -> c_int {
-    if let Some(at) = shed(c, location) {
-        return with_walk(c, at, location);
+/// What is just a member.
+#[inline(always)]
+fn member(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    if c.child().is_some() {
+        return member_tree(ptr, location, t);
     }
-    result(release(c, t, location))
+    if let Some(r) = records::pool_around(c) {
+        if let Some(left) = pool::member_to_leave(r, c, size_of_payload(t)) {
+            if list::take_out(c) {
+                c.kill(location);
+                left.leave();
+                return 0;
+            }
+        } else if let Some(left) = cache::object_to_leave(r, c) {
+            if list::take_out(c) {
+                c.kill(location);
+                left.leave();
+                return 0;
+            }
+        }
+    }
+    any_leaf(ptr, location, t)
 }
 
 #[inline(never)]
-fn with_walk(c: Chunk, at: Chunk, location: *const c_char) -> c_int {
+fn any_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    result(release(Chunk::before(ptr), t, location))
+}
+
+/// A plain chunk with children goes with all that is below it, if all of that is plain.
+#[inline(never)]
+fn plain_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    if shed_by(c, is_plain, leave_plain, location).is_some() || !list::take_out(c) {
+        return any_tree(ptr, location, t);
+    }
+    c.kill(location);
+    match magazine::room(t as usize) {
+        Some(room) => {
+            room.keep(c.start());
+            0
+        }
+        None => put_plain(ptr, location, t),
+    }
+}
+
+/// The same for a pool, or in one, where no member is the last.
+#[inline(never)]
+fn member_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    let are_gone = shed_by(c, is_just_member, leave_member, location).is_none();
+    if are_gone && is_just_member(t) {
+        let left =
+            records::pool_around(c).and_then(|r| pool::member_to_leave(r, c, size_of_payload(t)));
+        if let Some(left) = left {
+            if list::take_out(c) {
+                c.kill(location);
+                left.leave();
+                return 0;
+            }
+        }
+    }
+    any_tree(ptr, location, t)
+}
+
+#[inline(never)]
+fn any_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    let Some(at) = shed(c, location) else {
+        return result(release(c, t, location));
+    };
     hide_between(c, at);
     going(c, at, None);
     free_below(c, at, location);
@@ -153,59 +241,128 @@ pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
 /// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
 #[inline(never)]
 fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
-    let mut cur = top;
-    let mut c = cur.child()?;
+    shed_by(top, is_shed, leave_first, location)
+}
+
+/// Frees the first child of a chunk, before its next one, which is so and a leaf; or answers
+/// false.
+type Leave = fn(Chunk, Chunk, Option<Chunk>, Payload, *const c_char) -> bool;
+
+/// The same for what is of a kind.
+#[inline(always)]
+fn shed_by(
+    top: Chunk,
+    is_kind: fn(Payload) -> bool,
+    leave: Leave,
+    location: *const c_char,
+) -> Option<Chunk> {
+    let mut up = top;
+    let Some(mut c) = up.child() else {
+        return None;
+    };
     loop {
         let t = c.payload();
-        if c.pprev() != cur.child_link() {
-            return Some(cur);
-        }
-        if t > SMALL_MAX as u64 && t & !IS_SHED != 0 {
-            return Some(cur);
+        if c.pprev() != up.child_link() || !is_kind(t) {
+            return Some(up);
         }
         if let Some(below) = c.child() {
-            if c == top || c.parent_user() != cur.user() {
-                return Some(cur);
+            if c == top || c.parent_user() != up.user() {
+                return Some(up);
             }
-            (cur, c) = (c, below);
+            (up, c) = (c, below);
             continue;
         }
         let next = c.next();
-        if next.is_some_and(|next| next.pprev() != c.next_link()) {
-            return Some(cur);
-        }
-        if t <= SMALL_MAX as u64 {
-            list::drop_first(cur, next);
-            walk::look_ahead(next);
-            c.kill(location);
-            // SAFETY: the block of a plain chunk that is gone.
-            unsafe { magazine::put_small(t as usize, c.start()) };
-        } else if t >> FLAGS == JUST_MEMBER {
-            let Some(r) = pool::of_member(c) else {
-                return Some(cur);
-            };
-            list::drop_first(cur, next);
-            c.kill(location);
-            pool::member_left(r, c, size_of_payload(t));
-        } else if t >> FLAGS == JUST_LIMITED && limit::leave_fast(c, size_of_payload(t)) {
-            list::drop_first(cur, next);
-            c.kill(location);
-            // SAFETY: the block of a chunk that is gone.
-            unsafe { magazine::put(HEADER + size_of_payload(t), c.start()) };
-        } else if !shed_flagged(cur, c, t, location) {
-            return Some(cur);
+        if next.is_some_and(|next| next.pprev() != c.next_link())
+            || !leave(up, c, next, t, location)
+        {
+            return Some(up);
         }
         c = match next {
             Some(next) => next,
-            None if cur == top => return None,
+            None if up == top => return None,
             None => {
                 // A leaf now, and the first of its parent, or it would not have been entered.
-                let c = cur;
-                cur = c.list_parent()?;
+                let c = up;
+                up = Chunk::before(c.parent_user());
                 c
             }
         };
     }
+}
+
+#[inline(always)]
+fn leave_plain(
+    up: Chunk,
+    c: Chunk,
+    next: Option<Chunk>,
+    t: Payload,
+    location: *const c_char,
+) -> bool {
+    let Some(room) = magazine::room(t as usize) else {
+        return false;
+    };
+    list::drop_first(up, next);
+    walk::look_ahead(next);
+    c.kill(location);
+    room.keep(c.start());
+    true
+}
+
+#[inline(always)]
+fn leave_member(
+    up: Chunk,
+    c: Chunk,
+    next: Option<Chunk>,
+    t: Payload,
+    location: *const c_char,
+) -> bool {
+    let Some(r) = records::pool_around(c) else {
+        return false;
+    };
+    let Some(left) = pool::member_to_leave(r, c, size_of_payload(t)) else {
+        return false;
+    };
+    list::drop_first(up, next);
+    c.kill(location);
+    left.leave();
+    true
+}
+
+/// Any that nobody is to be asked about.
+#[inline(always)]
+fn leave_first(
+    up: Chunk,
+    c: Chunk,
+    next: Option<Chunk>,
+    t: Payload,
+    location: *const c_char,
+) -> bool {
+    if is_plain(t) {
+        list::drop_first(up, next);
+        walk::look_ahead(next);
+        c.kill(location);
+        // SAFETY: the block of a plain chunk that is gone.
+        unsafe { magazine::put_small(t as usize, c.start()) };
+        return true;
+    }
+    if is_just_member(t) {
+        let Some(r) = pool::of_member(c) else {
+            return false;
+        };
+        list::drop_first(up, next);
+        c.kill(location);
+        pool::member_left(r, c, size_of_payload(t));
+        return true;
+    }
+    if t >> FLAGS == JUST_LIMITED && limit::leave_fast(c, size_of_payload(t)) {
+        list::drop_first(up, next);
+        c.kill(location);
+        // SAFETY: the block of a chunk that is gone.
+        unsafe { magazine::put(HEADER + size_of_payload(t), c.start()) };
+        return true;
+    }
+    shed_flagged(up, c, t, location)
 }
 
 /// Frees the first child `c` of `cur`, a leaf with some flags.  False if it cannot go.
@@ -535,13 +692,13 @@ fn finish(c: Chunk, location: *const c_char) {
 /// without `DTOR`.
 #[inline(always)]
 fn release(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    if t <= SMALL_MAX as u64 && list::take_out(c) {
+    if is_plain(t) && list::take_out(c) {
         c.kill(location);
         // SAFETY: the block of a plain chunk that is gone.
         unsafe { magazine::put_small(t as usize, c.start()) };
         return true;
     }
-    if t >> FLAGS == JUST_MEMBER {
+    if is_just_member(t) {
         if let Some(r) = pool::of_member(c) {
             if list::take_out(c) {
                 c.kill(location);

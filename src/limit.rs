@@ -7,7 +7,7 @@
 //! its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
 
 use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, size_of_payload};
-use crate::records::{self, Kind, LESS, Record, record};
+use crate::records::{self, Kind, Record, record};
 use crate::{pool, root, walk};
 use core::mem::offset_of;
 use core::ptr::null_mut;
@@ -19,8 +19,8 @@ pub struct Account {
     above: *mut Account,
     used: AtomicUsize,
     owner: *mut u8,
-    /// Always 0: no chunk is a member of an account.
-    len: usize,
+    /// Always NULL: no chunk is a member of an account.
+    top: *mut u8,
     /// 1 if more than one thread may charge it.
     shared: u32,
     kind: Kind,
@@ -33,7 +33,7 @@ pub struct Account {
 const _: () = assert!(size_of::<Account>() <= size_of::<Record>());
 const _: () = assert!(offset_of!(Account, kind) == offset_of!(Record, kind));
 const _: () = assert!(offset_of!(Account, owner) == offset_of!(Record, base));
-const _: () = assert!(offset_of!(Account, len) == offset_of!(Record, len));
+const _: () = assert!(offset_of!(Account, top) == offset_of!(Record, top));
 
 /// Has there ever been a limit in this process? Spares the search for one.
 static LIMITS: AtomicBool = AtomicBool::new(false);
@@ -104,7 +104,7 @@ fn own(c: Chunk) -> Option<*mut Account> {
     if !c.has(LIMIT) {
         return None;
     }
-    at_home(c).filter(|&a| record!(a).owner == c.start().wrapping_sub(LESS))
+    at_home(c).filter(|&a| record!(a).owner == records::stands_for(c))
 }
 
 /// The bytes of a malloc'd block that a limit counts for this chunk.
@@ -112,7 +112,7 @@ fn weight(c: Chunk, t: Payload) -> usize {
     if t & MEMBER != 0 {
         0
     } else if t & POOL != 0 {
-        pool::record_of(c, t).map_or(0, |r| record!(r).len)
+        pool::record_of(c, t).map_or(0, pool::bytes_of)
     } else {
         HEADER + size_of_payload(t)
     }
@@ -137,8 +137,8 @@ pub fn leave_pool(c: Chunk, t: Payload, account: *mut Account) -> Payload {
 /// The owner of an account has moved from `old` to `new`.
 pub fn owner_moved(old: Chunk, new: Chunk) {
     if let Some(a) = at_home(new) {
-        if record!(a).owner == old.start().wrapping_sub(LESS) {
-            record!(a).owner = new.start().wrapping_sub(LESS);
+        if record!(a).owner == records::stands_for(old) {
+            record!(a).owner = records::stands_for(new);
         }
     }
 }
@@ -207,7 +207,7 @@ pub fn charge_fast(account: *mut Account, bytes: usize) -> bool {
 pub fn leave_fast(c: Chunk, size: usize) -> bool {
     let r = records::at(c.home()).cast::<Account>();
     let a = record!(r);
-    let is_own = a.owner == c.start().wrapping_sub(LESS);
+    let is_own = a.owner == records::stands_for(c);
     if a.kind != Kind::Account || !a.above.is_null() || a.shared != 0 || is_own {
         return false;
     }
@@ -263,8 +263,8 @@ pub fn set(c: Chunk, max: usize) -> bool {
         account.write(Account {
             above: nearest,
             used: AtomicUsize::new(0),
-            owner: c.start().wrapping_sub(LESS),
-            len: 0,
+            owner: records::stands_for(c),
+            top: null_mut(),
             shared: root::is_shared(c).into(),
             kind: Kind::Account,
             max,

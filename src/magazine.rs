@@ -287,20 +287,42 @@ fn pop_class(class: usize) -> Option<NonNull<u8>> {
     }
 }
 
+/// A free place of a magazine.
+pub struct Room {
+    top: *mut *mut Block,
+    place: *mut Block,
+}
+
+impl Room {
+    /// Keeps a block there.
+    #[inline(always)]
+    pub fn keep(self, block: Block) {
+        // SAFETY: `room_in` has found it in the array, and nothing came in between.
+        unsafe {
+            *self.place = block;
+            *self.top = self.place;
+        }
+    }
+}
+
 #[inline(always)]
-fn push_class(class: usize, block: Block) -> bool {
-    let Some(top) = top(class) else { return false };
+fn room_in(class: usize) -> Option<Room> {
+    let top = top(class)?;
     // SAFETY: as above; the place behind it is one of the array unless it is aligned as
     // the array is.
-    unsafe {
-        let place = (*top).add(1);
-        if place.addr() % BYTES == 0 {
-            return false;
-        }
-        *place = block;
-        *top = place;
-        true
-    }
+    let place = unsafe { (*top).add(1) };
+    (place.addr() % BYTES != 0).then_some(Room { top, place })
+}
+
+#[inline(always)]
+fn push_class(class: usize, block: Block) -> bool {
+    room_in(class).map(|room| room.keep(block)).is_some()
+}
+
+/// Room for the block of a chunk of so many user bytes, at most [`SMALL_MAX`].
+#[inline(always)]
+pub fn room(size: usize) -> Option<Room> {
+    room_in(small_class(size))
 }
 
 /// A block for a chunk of so many user bytes, at most [`SMALL_MAX`], that this thread
@@ -310,20 +332,13 @@ pub fn pop(size: usize) -> Option<NonNull<u8>> {
     pop_class(small_class(size))
 }
 
-/// Keeps the block of such a chunk, if there is room.
-#[inline(always)]
-#[must_use]
-pub fn push(size: usize, block: Block) -> bool {
-    push_class(small_class(size), block)
-}
-
-/// The same, or gives it back.
+/// Keeps the block of such a chunk, or gives it back.
 ///
 /// # Safety
 /// The block of a chunk of `size` user bytes without `EXACT`, not used any more.
 #[inline(always)]
 pub unsafe fn put_small(size: usize, block: Block) {
-    if !push(size, block) {
+    if !push_class(small_class(size), block) {
         // SAFETY: the caller's promise.
         unsafe { put_slow(small_class(size), block) };
     }

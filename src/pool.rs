@@ -15,7 +15,7 @@ use crate::header::{
     ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING, TOP,
     round, size_of_payload,
 };
-use crate::records::{self, Kind, LESS, OWN, Record, record};
+use crate::records::{self, CACHE, Kind, LESS, ONE, OWN, Record, record};
 use crate::{cache, fault, list, magazine, refs, root, sysmem, tools};
 use core::ffi::c_char;
 use core::ptr::{NonNull, null_mut};
@@ -48,10 +48,13 @@ fn record_of_sound(c: Chunk, t: Payload) -> Option<*mut Record> {
         // Its owner's pool is kept where the outer one of a pool is.
         r = records::at(record!(r).outer.cast());
     }
-    // As in `pool_around`.
-    let offset = c.start().addr().wrapping_sub(record!(r).base.addr());
-    let limit = if t & POOL != 0 { 1 } else { record!(r).len };
-    (offset <= limit && record!(r).len != 0).then_some(r)
+    let (user, base) = (c.user().cast::<u8>(), record!(r).base);
+    let is_there = if t & POOL != 0 {
+        base == records::stands_for(c) && !record!(r).top.is_null()
+    } else {
+        base < user && user < record!(r).top
+    };
+    is_there.then_some(r)
 }
 
 // ---- pools come -----------------------------------------------------------------
@@ -91,9 +94,13 @@ fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) 
         return alloc::new(parent, size, name, 0);
     };
     let (c, r) = open(record, parent, size, before + room, Kind::Pool, name)?;
-    record!(r).start = c.start().wrapping_add(before - LESS);
-    record!(r).next = record!(r).start;
-    record!(r).end = record!(r).start.wrapping_add(room);
+    let start = c.start().wrapping_add(before - LESS);
+    record!(r).start = start;
+    record!(r).next = start;
+    record!(r).end = match sysmem::every() {
+        0 => start.wrapping_add(room),
+        _ => start,
+    };
     Some(c)
 }
 
@@ -119,10 +126,18 @@ pub fn open(
         r.write(Record {
             next: null_mut(),
             end: null_mut(),
-            base: site.c.start().wrapping_sub(LESS),
-            len: bytes,
-            live: OWN,
-            kind,
+            base: records::stands_for(site.c),
+            top: site.c.start().wrapping_add(bytes + LESS),
+            live: if kind == Kind::Cache {
+                OWN | CACHE
+            } else {
+                OWN
+            },
+            kind: if sysmem::every() == 0 {
+                kind
+            } else {
+                Kind::Watched
+            },
             start: null_mut(),
             outer: if is_member {
                 site.home.cast()
@@ -156,12 +171,71 @@ pub fn carve(parent: Chunk, t: Payload, bytes: usize) -> Option<(NonNull<u8>, *m
     }
     let r = record_of(parent, t)?;
     let (next, room) = (record!(r).next, footprint(bytes));
-    if record!(r).kind != Kind::Pool || record!(r).end.addr() - next.addr() < room {
+    if is_cache(r) || end_of(r).addr() - next.addr() < room {
         return None;
     }
-    record!(r).live += 1;
+    record!(r).live += ONE;
     record!(r).next = next.wrapping_add(room);
     Some((NonNull::new(next.wrapping_add(LESS))?, r))
+}
+
+/// Room in a pool that is not taken yet.
+pub struct Place {
+    r: *mut Record,
+    next: *mut u8,
+    after: *mut u8,
+}
+
+/// The same for a `parent` that is a pool, or just a member: the fast way, where nobody
+/// watches.
+#[inline(always)]
+pub fn carve_fast(parent: Chunk, bytes: usize) -> Option<(Place, *mut Record)> {
+    let r = records::pool_around(parent)?;
+    let (next, bytes) = (record!(r).next, round(bytes));
+    // None in a cache, and none, or less, where it is watched.
+    let room = record!(r).end.addr().wrapping_sub(next.addr()) as isize;
+    if room < bytes as isize {
+        return None;
+    }
+    let after = next.wrapping_add(bytes);
+    Some((Place { r, next, after }, r))
+}
+
+impl Place {
+    /// It is taken, for a chunk.
+    #[inline(always)]
+    pub fn take(self) -> Chunk {
+        record!(self.r).live += ONE;
+        record!(self.r).next = self.after;
+        // SAFETY: there is room behind it, so it is an address, and not NULL.
+        Chunk::at(unsafe { NonNull::new_unchecked(self.next.wrapping_add(LESS)) })
+    }
+}
+
+/// Is this the record of a cache?
+#[inline(always)]
+pub fn is_cache(r: *mut Record) -> bool {
+    record!(r).live & CACHE != 0
+}
+
+/// The block of a pool or cache.
+fn start_of(r: *mut Record) -> *mut u8 {
+    record!(r).base.wrapping_add(LESS).wrapping_sub(HEADER)
+}
+
+/// Bytes of that, header included.
+pub fn bytes_of(r: *mut Record) -> usize {
+    record!(r).top.addr() - LESS - start_of(r).addr()
+}
+
+/// Where the room of a pool ends.
+fn end_of(r: *mut Record) -> *mut u8 {
+    record!(r).top.wrapping_sub(2 * LESS)
+}
+
+/// How many members of a pool or cache are alive.
+fn members(r: *mut Record) -> u32 {
+    (record!(r).live & !CACHE) / ONE
 }
 
 // ---- members change their size ----------------------------------------------------
@@ -182,17 +256,16 @@ pub enum Resized {
 pub fn resize(c: Chunk, t: Payload, size: usize) -> Option<Resized> {
     let r = record_of_member(c, t)?;
     let old = size_of_payload(t);
-    if record!(r).kind == Kind::Cache {
+    if is_cache(r) {
         if size > cache::slot_room(r) {
             return Some(Resized::No);
         }
         tools::resized(r, c, old, size);
         return Some(Resized::Same);
     }
-    let members = record!(r).live & !OWN;
-    if size > old && members == 1 && t & (DYING | RUNNING | HELD) == 0 {
+    if size > old && members(r) == 1 && t & (DYING | RUNNING | HELD) == 0 {
         let end = record!(r).start.wrapping_add(footprint(HEADER + size));
-        if end <= record!(r).end {
+        if end <= end_of(r) {
             let new = to_start(r, c, t, size)?;
             record!(r).next = end;
             return Some(Resized::Start(new));
@@ -200,7 +273,7 @@ pub fn resize(c: Chunk, t: Payload, size: usize) -> Option<Resized> {
     }
     let end = |size| c.start().wrapping_add(footprint(HEADER + size) - LESS);
     let (old_end, new_end) = (end(old), end(size));
-    if old_end == record!(r).next && new_end <= record!(r).end {
+    if old_end == record!(r).next && new_end <= end_of(r) {
         record!(r).next = new_end;
     } else if new_end > old_end {
         return Some(Resized::No);
@@ -273,7 +346,7 @@ pub fn leave(c: Chunk, t: Payload) {
     }
     tools::left(r, c, size_of_payload(t));
     record!(r).live &= !OWN;
-    if record!(r).live == 0 {
+    if record!(r).live & !CACHE == 0 {
         gone(r);
     }
 }
@@ -296,7 +369,7 @@ fn lost_home() {
 #[inline(always)]
 pub fn may_leave(c: Chunk, t: Payload) -> bool {
     match record_of_sound(c, t) {
-        Some(r) => t & POOL != 0 || record!(r).live & !OWN != 0,
+        Some(r) => t & POOL != 0 || members(r) != 0,
         None => false,
     }
 }
@@ -305,7 +378,7 @@ pub fn may_leave(c: Chunk, t: Payload) -> bool {
 #[inline(always)]
 pub fn of_member(c: Chunk) -> Option<*mut Record> {
     let r = records::pool_around(c)?;
-    (record!(r).live & !OWN != 0).then_some(r)
+    (members(r) != 0).then_some(r)
 }
 
 /// The same, or it is a fault.
@@ -313,7 +386,7 @@ pub fn can_leave(c: Chunk, t: Payload) -> bool {
     let Some(r) = record_of(c, t) else {
         return false;
     };
-    if t & POOL == 0 && record!(r).live & !OWN == 0 {
+    if t & POOL == 0 && members(r) == 0 {
         fault::report(c"Pool object count zero!");
         return false;
     }
@@ -327,15 +400,49 @@ pub fn member_left(r: *mut Record, c: Chunk, size: usize) {
     room_left(r, c.start(), c.start().wrapping_add(round(HEADER + size)));
 }
 
+/// A member that can leave a pool that stays.
+pub struct Leaving {
+    r: *mut Record,
+    live: u32,
+    begin: *mut u8,
+    end: *mut u8,
+}
+
+/// What is just a member, of `size` user bytes, and lies in `r`, if it is that.
+#[inline(always)]
+pub fn member_to_leave(r: *mut Record, c: Chunk, size: usize) -> Option<Leaving> {
+    let live = record!(r).live.wrapping_sub(ONE);
+    // Below 0 in a cache.
+    ((live as i32) > 0).then(|| Leaving {
+        r,
+        live,
+        begin: c.start().wrapping_sub(LESS),
+        end: c.start().wrapping_add(round(HEADER + size) - LESS),
+    })
+}
+
+impl Leaving {
+    /// It leaves.
+    #[inline(always)]
+    pub fn leave(self) {
+        record!(self.r).live = self.live;
+        if self.live == OWN {
+            record!(self.r).next = record!(self.r).start;
+        } else if self.end == record!(self.r).next {
+            record!(self.r).next = self.begin;
+        }
+    }
+}
+
 /// What lay between `begin` and `end` has left.
 #[inline(always)]
 fn room_left(r: *mut Record, begin: *mut u8, end: *mut u8) {
-    let live = record!(r).live.wrapping_sub(1);
+    let live = record!(r).live.wrapping_sub(ONE);
     record!(r).live = live;
-    if live == 0 {
+    if live & !CACHE == 0 {
         return gone(r);
     }
-    if record!(r).kind == Kind::Cache {
+    if live & CACHE != 0 {
         cache::slot_left(r, begin);
     } else if live == OWN {
         record!(r).next = record!(r).start;
@@ -348,10 +455,10 @@ fn room_left(r: *mut Record, begin: *mut u8, end: *mut u8) {
 #[inline(never)]
 fn gone(mut r: *mut Record) {
     loop {
-        let (begin, bytes) = (record!(r).base.wrapping_add(LESS), record!(r).len);
+        let (begin, bytes) = (start_of(r), bytes_of(r));
         let outer = record!(r).outer;
         tools::closed(r);
-        if record!(r).kind == Kind::Cache {
+        if is_cache(r) {
             cache::closed(r);
         }
         records::put(r);
@@ -371,7 +478,7 @@ fn gone(mut r: *mut Record) {
             }
         }
         let end = begin.wrapping_add(footprint(bytes));
-        if record!(outer).live != 1 {
+        if record!(outer).live != ONE {
             return room_left(outer, begin, end);
         }
         // A pool that is empty is, in its turn, a member that goes.

@@ -29,35 +29,49 @@ pub enum Kind {
     Pool,
     /// A static pool cache.
     Cache,
+    /// A pool or cache that a tool watches, or whose freed memory is filled: nothing in it
+    /// goes a fast way.
+    Watched,
     /// A memory limit.
     Account,
 }
 
-/// The flag in `live` of a pool whose own chunk is not freed.
-pub const OWN: u32 = 1 << 31;
+/// What `live` of a pool or cache counts for its own chunk, and for each member.
+pub const OWN: u32 = 1;
+/// See [`OWN`].
+pub const ONE: u32 = 2;
+/// The sign of `live` of a cache: a fast way of pools sees that nothing can go.
+pub const CACHE: u32 = 1 << 31;
 
 /// So much less than what they say are the addresses in a record: the exact address of a
 /// live header would pass for a link to it, and be written, if a `pprev` led there.
 pub const LESS: usize = 1;
 
+/// What stands for a chunk in a record: the user's pointer, [`LESS`].
+#[inline(always)]
+pub fn stands_for(c: Chunk) -> *mut u8 {
+    c.user().cast::<u8>().wrapping_sub(LESS)
+}
+
 /// A record.  Which fields there are depends on the kind; addresses in a block of chunks are
-/// [`LESS`], but for a slot given back, where no header is alive.
+/// [`LESS`].
 #[repr(C, align(64))]
 pub struct Record {
-    /// A pool: where the free room begins.  A cache: the slot given back last, which its
-    /// bitmap still says is taken, NULL for none.  An account: the one above.
+    /// A pool: where the free room begins.  An account: the one above.
     pub next: *mut u8,
-    /// A pool: where the room ends.  A cache: the bitmap.  An account: the bytes used.
+    /// A pool: where the room ends, or where it begins while it is watched, so that a fast
+    /// way sees none.  An account: the bytes used.
     pub end: *mut u8,
-    /// The header of the pool, of the cache, of the owner of the account.
+    /// The pool, the cache, the owner of the account: see [`stands_for`].
     pub base: *mut u8,
-    /// Bytes of the block from the header on; 0 for an account.
-    pub len: usize,
-    /// Members, and [`OWN`].  An account: 1 if threads share it.
+    /// So far, or [`LESS`] further, as the user's pointer of a member may be: the end of the
+    /// block.  NULL for an account.
+    pub top: *mut u8,
+    /// What is alive of a pool or cache: see [`OWN`].  An account: 1 if threads share it.
     pub live: u32,
     /// What it is about.
     pub kind: Kind,
-    /// A pool or cache: where the room begins.  An account: the limit, 0 for none.
+    /// A pool: where the room begins.  A cache: its slots.  An account: the limit, 0 for none.
     pub start: *mut u8,
     /// A pool: the pool it lies in.  An account: the record of its owner's pool.
     pub outer: *mut Record,
@@ -74,7 +88,7 @@ const EMPTY: Record = Record {
     next: null_mut(),
     end: null_mut(),
     base: null_mut(),
-    len: 0,
+    top: null_mut(),
     live: 0,
     kind: Kind::Free,
     start: null_mut(),
@@ -254,8 +268,7 @@ pub(crate) use record;
 #[inline(always)]
 pub fn pool_around(c: Chunk) -> Option<*mut Record> {
     let r = at(c.home());
-    // An account has no length.
-    // Never 0: headers are aligned.
-    let offset_and_less = c.start().addr().wrapping_sub(record!(r).base.addr());
-    (offset_and_less <= record!(r).len).then_some(r)
+    // An account has no top.
+    let user = c.user().cast::<u8>();
+    (record!(r).base < user && user < record!(r).top).then_some(r)
 }
