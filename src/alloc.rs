@@ -51,8 +51,11 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
     }
     let parent = Chunk::before(ctx);
     let obstacles = parent.payload() >> EASY;
-    if obstacles != 0 || size > SMALL_MAX {
+    if obstacles != 0 {
         return Err(obstacles);
+    }
+    if size > SMALL_MAX {
+        return Err(0);
     }
     let Ok(first) = list::first_below(parent) else {
         return Err(0);
@@ -98,79 +101,79 @@ pub unsafe fn slow(
     name: *const c_char,
     obstacles: Obstacles,
 ) -> *mut c_void {
-    // A pool, in a pool, or both, and nothing else.
-    if obstacles.wrapping_sub(IN_POOL) <= POOL_IN_POOL - IN_POOL {
-        if size < MAX_SIZE {
-            if let Some(c) = member(Chunk::before(ctx), size, name) {
-                return c.user();
-            }
-        }
-    } else if obstacles == 0 && size <= SMALL_MAX {
-        let parent = Chunk::before(ctx);
-        if let Ok(first) = list::first_below(parent) {
-            return fresh(parent, first, size, name);
-        }
-    }
     // SAFETY: the caller's promise.
-    unsafe { slower(ctx, size, name, obstacles) }
-}
-
-/// All but these.
-#[inline(never)]
-unsafe fn slower(
-    ctx: *const c_void,
-    size: usize,
-    name: *const c_char,
-    obstacles: Obstacles,
-) -> *mut c_void {
-    if size < MAX_SIZE {
-        let parent = Chunk::before(ctx);
-        match obstacles {
-            0 => {
-                if let Ok(first) = list::first_below(parent) {
-                    return large(parent, first, size, name);
+    unsafe {
+        // A pool, in a pool, or both, and nothing else but `EXACT`.
+        if obstacles.wrapping_sub(IN_POOL) <= POOL_IN_POOL - IN_POOL {
+            if size < MAX_SIZE {
+                if let Some(c) = member(Chunk::before(ctx), size, name) {
+                    return c.user();
                 }
             }
-            LIMITED => {
-                if let Some(user) = limited(parent, size, name) {
-                    return user;
-                }
-            }
-            _ if ctx.is_null() => match NULL_CONTEXT.get() {
-                None => return top(size, name),
-                Some(null) => {
-                    if let Some(user) = below_null(null, size, name) {
-                        return user;
-                    }
-                }
-            },
-            _ => {}
+            return any(ctx, size, name);
         }
+        if obstacles == 0 {
+            return easy(ctx, size, name);
+        }
+        if obstacles == LIMITED {
+            return limited(ctx, size, name);
+        }
+        if ctx.is_null() {
+            return top(ctx, size, name);
+        }
+        any(ctx, size, name)
     }
-    // SAFETY: the caller's promise.
-    unsafe { any(ctx, size, name) }
 }
 
-/// A small block from malloc below an easy parent.
+/// A fresh block, or a large one, below an easy parent.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
 #[inline(never)]
-fn fresh(parent: Chunk, first: Option<Chunk>, size: usize, name: *const c_char) -> *mut c_void {
-    let Some(block) = magazine::get_small_fresh(size) else {
-        return null_mut();
-    };
-    let c = Chunk::at(block);
-    let spot = Spot { c, parent, first };
-    spot.fill(size, sysmem::every(), name).user()
+unsafe fn easy(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if size > SMALL_MAX {
+        // SAFETY: the caller's promise.
+        return unsafe { large(ctx, size, name) };
+    }
+    let parent = Chunk::before(ctx);
+    if list::first_below(parent).is_err() {
+        // SAFETY: the caller's promise.
+        return unsafe { any(ctx, size, name) };
+    }
+    match magazine::get_small_fresh(size) {
+        // The parent has no `EXACT`, so no chunk has.
+        Some(block) => Spot {
+            c: Chunk::at(block),
+            parent,
+            first: parent.child(),
+        }
+        .fill(size, 0, name)
+        .user(),
+        None => null_mut(),
+    }
 }
 
-/// A large block.
-#[inline(always)]
-fn large(parent: Chunk, first: Option<Chunk>, size: usize, name: *const c_char) -> *mut c_void {
-    let Some(block) = block_for(size) else {
-        return null_mut();
-    };
-    let c = Chunk::at(block);
-    let spot = Spot { c, parent, first };
-    spot.fill(size, sysmem::every(), name).user()
+/// A large block below an easy parent.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn large(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    let parent = Chunk::before(ctx);
+    if size >= MAX_SIZE || list::first_below(parent).is_err() {
+        // SAFETY: the caller's promise.
+        return unsafe { any(ctx, size, name) };
+    }
+    match magazine::get(HEADER + size) {
+        Some(block) => Spot {
+            c: Chunk::at(block),
+            parent,
+            first: parent.child(),
+        }
+        .fill(size, 0, name)
+        .user(),
+        None => null_mut(),
+    }
 }
 
 /// A member below a parent that is a pool or in one, if there is room; `size` is not too
@@ -185,74 +188,68 @@ fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     Some(spot.fill(size, MEMBER, name))
 }
 
-/// A block below a parent whose account counts it; NULL without memory, `None` for the
-/// slower way.
-#[inline(always)]
-fn limited(parent: Chunk, size: usize, name: *const c_char) -> Option<*mut c_void> {
-    let account = limit::at_home(parent)?;
-    let first = list::first_below(parent).ok()?;
-    if sysmem::every() != 0 || !limit::charge_fast(account, HEADER + size) {
-        return None;
-    }
-    let Some(block) = block_for(size) else {
-        limit::uncharge(account, HEADER + size);
-        return Some(null_mut());
-    };
-    let c = Chunk::at(block);
-    c.set_home(account.cast());
-    let spot = Spot { c, parent, first };
-    Some(spot.fill(size, LIMIT, name).user())
-}
-
-/// A block, kept or fresh.
-#[inline(always)]
-fn block_for(size: usize) -> Option<NonNull<u8>> {
-    if size <= SMALL_MAX {
-        match magazine::pop(size) {
-            None => magazine::get_small_fresh(size),
-            block => block,
-        }
-    } else {
-        magazine::get(HEADER + size)
-    }
-}
-
-/// A chunk without a parent, in a process without a null context.
-#[inline(always)]
-fn top(size: usize, name: *const c_char) -> *mut c_void {
-    let Some(block) = block_for(size) else {
-        return null_mut();
-    };
-    mac::ready();
-    let c = Chunk::at(block);
-    c.born_alone(size as u64 | TOP | sysmem::every(), name);
-    c.user()
-}
-
-/// A child of the null context, if that is nothing else; NULL without memory, `None` for
-/// the slower way.
+/// A small kept block below a parent whose account counts it, if that has room; or any.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
 #[inline(never)]
-fn below_null(null: Chunk, size: usize, name: *const c_char) -> Option<*mut c_void> {
-    let t = null.shared_payload();
-    if sysmem::every() != 0 || t & (LIMIT | MEMBER | POOL) != 0 {
-        return None;
+unsafe fn limited(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    let parent = Chunk::before(ctx);
+    if size <= SMALL_MAX {
+        if let Ok(first) = list::first_below(parent) {
+            if let Some(charge) = limit::charge_fast(parent, HEADER + size) {
+                if let Some(block) = magazine::pop(size) {
+                    let c = Chunk::at(block);
+                    charge.of(c);
+                    let spot = Spot { c, parent, first };
+                    return spot.fill(size, LIMIT, name).user();
+                }
+                charge.undo(HEADER + size);
+            }
+        }
     }
-    let Some(block) = block_for(size) else {
-        return Some(null_mut());
-    };
-    let lock = root::lock_links();
+    // SAFETY: the caller's promise.
+    unsafe { any(ctx, size, name) }
+}
+
+/// A small kept block for a chunk without a parent, or below the null context; or any.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    mac::ready();
+    if size <= SMALL_MAX && sysmem::every() == 0 {
+        if let Some(block) = magazine::pop(size) {
+            let c = Chunk::at(block);
+            let Some(null) = NULL_CONTEXT.get() else {
+                c.born_alone(size as u64 | TOP, name);
+                return c.user();
+            };
+            if below_null(null, c, size, name) {
+                return c.user();
+            }
+            // SAFETY: just taken, and not used.
+            unsafe { magazine::put_small(size, block.as_ptr()) };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { any(ctx, size, name) }
+}
+
+/// A chunk comes to be at `c`, below the null context, if that is nothing else.
+#[inline(always)]
+fn below_null(null: Chunk, c: Chunk, size: usize, name: *const c_char) -> bool {
+    if null.shared_payload() & (LIMIT | MEMBER | POOL) != 0 {
+        return false;
+    }
+    let _lock = root::lock_links();
     let Ok(first) = list::first_below(null) else {
-        drop(lock);
-        // SAFETY: just taken, and not used.
-        unsafe { magazine::put(HEADER + size, block.as_ptr()) };
-        return None;
+        return false;
     };
-    let spot = Spot {
-        c: Chunk::at(block),
-        parent: null,
-        first,
-    };
-    Some(spot.fill(size, TOP, name).user())
+    let parent = null;
+    Spot { c, parent, first }.fill(size, TOP, name);
+    true
 }
 
 /// Anything, step by step.

@@ -1,9 +1,10 @@
 //! Freeing: destructors, refusals, references, new owners.
 //!
-//! The fast way is for a plain small chunk without children.  Then comes [`slow`]:
+//! The fast way is for a plain small chunk without children, and for trees of one kind.
+//! Then comes:
 //!
 //! ```text
-//!   shed(c)      what is below c goes, leaf by leaf, as long as nobody is to be asked
+//!   shed::below  what is below c goes, leaf by leaf, as long as nobody is to be asked
 //!   begin(c)     asks: refused?  --yes-->  stays, or gets a new owner (step_into)
 //!       | no, and something is left below that is to be asked: DYING
 //!   each child:  begin(child) ... finish(child)
@@ -20,35 +21,13 @@
 //! function of ours needs after a call out it puts on [`Hold`].
 
 use crate::header::{
-    Chunk, DTOR, DYING, EXACT, FLAGS, HANDLE, HEADER, HELD, LIMIT, MEMBER, ORPHAN, POOL, Payload,
-    REF, RUNNING, SPECIAL, TOP, is_alive, size_of_payload,
+    Chunk, DTOR, DYING, HANDLE, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive,
 };
 use crate::hold::Hold;
-use crate::magazine::{self, SMALL_MAX};
 use crate::root::{self, NULL_CONTEXT};
-use crate::{cache, limit, list, pool, records, refs, steal, sysmem, walk};
+use crate::shed::{self, Kind, Large, Limited, Member, Object, Plain};
+use crate::{list, magazine, refs, steal, walk};
 use core::ffi::{c_char, c_int, c_void};
-
-/// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
-const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
-/// The same without `TOP`: of one that is shed.
-const IS_SHED: Payload = UNASKED & !TOP;
-const JUST_LIMITED: u64 = LIMIT >> FLAGS;
-
-#[inline(always)]
-const fn is_plain(t: Payload) -> bool {
-    t <= SMALL_MAX as u64
-}
-
-#[inline(always)]
-const fn is_shed(t: Payload) -> bool {
-    t & !IS_SHED == 0
-}
-
-#[inline(always)]
-const fn is_just_member(t: Payload) -> bool {
-    t >> FLAGS == MEMBER >> FLAGS
-}
 
 /// `talloc_free`.
 ///
@@ -61,9 +40,9 @@ pub unsafe fn user(ptr: *mut c_void, location: *const c_char) -> c_int {
     }
     let c = Chunk::before(ptr);
     let t = c.payload();
-    if is_plain(t) {
+    if Plain::is(t) {
         if c.child().is_some() {
-            return plain_tree(ptr, location, t);
+            return tree::<Plain>(ptr, location, t);
         }
         if list::take_out(c) {
             c.kill(location);
@@ -77,7 +56,7 @@ pub unsafe fn user(ptr: *mut c_void, location: *const c_char) -> c_int {
     slow(ptr, location, t)
 }
 
-// Their arguments are where the fast way has them.
+// The arguments of what follows are where the fast way has them.
 
 #[inline(never)]
 fn put_plain(ptr: *mut c_void, _location: *const c_char, t: Payload) -> c_int {
@@ -89,96 +68,97 @@ fn put_plain(ptr: *mut c_void, _location: *const c_char, t: Payload) -> c_int {
 /// All that the fast way is not for; `t` is what it found.
 #[inline(never)]
 fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if is_just_member(t) {
-        return member(ptr, location, t);
-    }
     let c = Chunk::before(ptr);
-    if t & !UNASKED == 0 {
+    if Member::is(t) {
+        if c.child().is_some() {
+            return tree::<Member>(ptr, location, t);
+        }
+        if shed::leaf::<Member>(c, t, location) {
+            return 0;
+        }
+        return object(ptr, location, t);
+    }
+    if Limited::is(t) && c.child().is_some() {
+        return tree::<Limited>(ptr, location, t);
+    }
+    slower(ptr, location, t)
+}
+
+/// An object of a cache; or a member that is the last.
+#[inline(never)]
+fn object(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::leaf::<Object>(Chunk::before(ptr), t, location) {
+        return 0;
+    }
+    any_leaf(ptr, location, t)
+}
+
+/// What has no parent, or the null context.
+#[inline(never)]
+fn top(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    if c.child().is_some() {
+        if t & POOL != 0 {
+            return tree::<Member>(ptr, location, t);
+        }
+        return tree::<Plain>(ptr, location, t);
+    }
+    if shed::top_leaf(c, t, location) {
+        return 0;
+    }
+    any_leaf(ptr, location, t)
+}
+
+/// What is neither just a member nor a tree below a limit.
+#[inline(never)]
+fn slower(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    if t & !shed::UNASKED == 0 {
+        if t & TOP != 0 {
+            return top(ptr, location, t);
+        }
         if c.child().is_none() {
-            return any_leaf(ptr, location, t);
+            let is_gone = if Limited::is(t) {
+                shed::leaf::<Limited>(c, t, location)
+            } else {
+                Large::is(t) && shed::leaf::<Large>(c, t, location)
+            };
+            return if is_gone {
+                0
+            } else {
+                any_leaf(ptr, location, t)
+            };
         }
         if t & POOL != 0 {
-            return member_tree(ptr, location, t);
+            return tree::<Member>(ptr, location, t);
         }
         return any_tree(ptr, location, t);
     }
-    if t & !(UNASKED | DTOR) == 0 {
+    if t & !(shed::UNASKED | DTOR) == 0 {
         return unreferenced(c, t, location);
     }
     odd(c, t, location)
 }
 
-/// What is just a member.
-#[inline(always)]
-fn member(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    let c = Chunk::before(ptr);
-    if c.child().is_some() {
-        return member_tree(ptr, location, t);
-    }
-    if let Some(r) = records::pool_around(c) {
-        if let Some(left) = pool::member_to_leave(r, c, size_of_payload(t)) {
-            if list::take_out(c) {
-                c.kill(location);
-                left.leave();
-                return 0;
-            }
-        } else if let Some(left) = cache::object_to_leave(r, c) {
-            if list::take_out(c) {
-                c.kill(location);
-                left.leave();
-                return 0;
-            }
-        }
-    }
-    any_leaf(ptr, location, t)
-}
-
+/// Frees a chunk and all below it; the fast way is for what is all of one kind.
 #[inline(never)]
-fn any_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    result(release(Chunk::before(ptr), t, location))
-}
-
-/// A plain chunk with children goes with all that is below it, if all of that is plain.
-#[inline(never)]
-fn plain_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    let c = Chunk::before(ptr);
-    if shed_by(c, is_plain, leave_plain, location).is_some() || !list::take_out(c) {
-        return any_tree(ptr, location, t);
-    }
-    c.kill(location);
-    match magazine::room(t as usize) {
-        Some(room) => {
-            room.keep(c.start());
-            0
-        }
-        None => put_plain(ptr, location, t),
-    }
-}
-
-/// The same for a pool, or in one, where no member is the last.
-#[inline(never)]
-fn member_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    let c = Chunk::before(ptr);
-    let are_gone = shed_by(c, is_just_member, leave_member, location).is_none();
-    if are_gone && is_just_member(t) {
-        let left =
-            records::pool_around(c).and_then(|r| pool::member_to_leave(r, c, size_of_payload(t)));
-        if let Some(left) = left {
-            if list::take_out(c) {
-                c.kill(location);
-                left.leave();
-                return 0;
-            }
-        }
+fn tree<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::all_of::<K>(Chunk::before(ptr), t, location) {
+        return 0;
     }
     any_tree(ptr, location, t)
 }
 
 #[inline(never)]
+fn any_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    result(shed::release(Chunk::before(ptr), t, location))
+}
+
+#[inline(never)]
 fn any_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     let c = Chunk::before(ptr);
-    let Some(at) = shed(c, location) else {
-        return result(release(c, t, location));
+    let Some(at) = shed::below(c, location) else {
+        return result(shed::release(c, t, location));
     };
     hide_between(c, at);
     going(c, at, None);
@@ -232,149 +212,6 @@ pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
             0
         }
     }
-}
-
-// ---- without asking ---------------------------------------------------------
-
-/// Frees what is below `top`, whose list is its thread's alone, as long as there is nothing
-/// to ask, so that nobody sees in what state the tree is.  `None` if that was all; else the
-/// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
-#[inline(never)]
-fn shed(top: Chunk, location: *const c_char) -> Option<Chunk> {
-    shed_by(top, is_shed, leave_first, location)
-}
-
-/// Frees the first child of a chunk, before its next one, which is so and a leaf; or answers
-/// false.
-type Leave = fn(Chunk, Chunk, Option<Chunk>, Payload, *const c_char) -> bool;
-
-/// The same for what is of a kind.
-#[inline(always)]
-fn shed_by(
-    top: Chunk,
-    is_kind: fn(Payload) -> bool,
-    leave: Leave,
-    location: *const c_char,
-) -> Option<Chunk> {
-    let mut up = top;
-    let Some(mut c) = up.child() else {
-        return None;
-    };
-    loop {
-        let t = c.payload();
-        if c.pprev() != up.child_link() || !is_kind(t) {
-            return Some(up);
-        }
-        if let Some(below) = c.child() {
-            if c == top || c.parent_user() != up.user() {
-                return Some(up);
-            }
-            (up, c) = (c, below);
-            continue;
-        }
-        let next = c.next();
-        if next.is_some_and(|next| next.pprev() != c.next_link())
-            || !leave(up, c, next, t, location)
-        {
-            return Some(up);
-        }
-        c = match next {
-            Some(next) => next,
-            None if up == top => return None,
-            None => {
-                // A leaf now, and the first of its parent, or it would not have been entered.
-                let c = up;
-                up = Chunk::before(c.parent_user());
-                c
-            }
-        };
-    }
-}
-
-#[inline(always)]
-fn leave_plain(
-    up: Chunk,
-    c: Chunk,
-    next: Option<Chunk>,
-    t: Payload,
-    location: *const c_char,
-) -> bool {
-    let Some(room) = magazine::room(t as usize) else {
-        return false;
-    };
-    list::drop_first(up, next);
-    walk::look_ahead(next);
-    c.kill(location);
-    room.keep(c.start());
-    true
-}
-
-#[inline(always)]
-fn leave_member(
-    up: Chunk,
-    c: Chunk,
-    next: Option<Chunk>,
-    t: Payload,
-    location: *const c_char,
-) -> bool {
-    let Some(r) = records::pool_around(c) else {
-        return false;
-    };
-    let Some(left) = pool::member_to_leave(r, c, size_of_payload(t)) else {
-        return false;
-    };
-    list::drop_first(up, next);
-    c.kill(location);
-    left.leave();
-    true
-}
-
-/// Any that nobody is to be asked about.
-#[inline(always)]
-fn leave_first(
-    up: Chunk,
-    c: Chunk,
-    next: Option<Chunk>,
-    t: Payload,
-    location: *const c_char,
-) -> bool {
-    if is_plain(t) {
-        list::drop_first(up, next);
-        walk::look_ahead(next);
-        c.kill(location);
-        // SAFETY: the block of a plain chunk that is gone.
-        unsafe { magazine::put_small(t as usize, c.start()) };
-        return true;
-    }
-    if is_just_member(t) {
-        let Some(r) = pool::of_member(c) else {
-            return false;
-        };
-        list::drop_first(up, next);
-        c.kill(location);
-        pool::member_left(r, c, size_of_payload(t));
-        return true;
-    }
-    if t >> FLAGS == JUST_LIMITED && limit::leave_fast(c, size_of_payload(t)) {
-        list::drop_first(up, next);
-        c.kill(location);
-        // SAFETY: the block of a chunk that is gone.
-        unsafe { magazine::put(HEADER + size_of_payload(t), c.start()) };
-        return true;
-    }
-    shed_flagged(up, c, t, location)
-}
-
-/// Frees the first child `c` of `cur`, a leaf with some flags.  False if it cannot go.
-#[inline(never)]
-fn shed_flagged(cur: Chunk, c: Chunk, t: Payload, location: *const c_char) -> bool {
-    // Nobody is to be called now, as a fault would do.
-    if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
-        return false;
-    }
-    list::drop_first(cur, c.next());
-    leave(c, t, location);
-    true
 }
 
 /// All between `at` and `top`, which are on the way of a walk now, are dying.
@@ -503,7 +340,7 @@ fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
             return; // only a held `top`: a destructor has freed it
         }
         if !root::is_shared(cur) {
-            if let Some(at) = shed(cur, location) {
+            if let Some(at) = shed::below(cur, location) {
                 hide_between(cur, at);
                 cur = at;
             }
@@ -598,7 +435,7 @@ fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> St
         }
     }
     // Nobody is asked any more: it need not be hidden first.
-    if release(c, t & !DTOR, location) {
+    if shed::release(c, t & !DTOR, location) {
         Step::Gone
     } else {
         Step::Refused // after a fault
@@ -611,7 +448,7 @@ fn below(c: Chunk, location: *const c_char) -> Option<Chunk> {
     if root::is_shared(c) {
         return Some(c);
     }
-    shed(c, location)
+    shed::below(c, location)
 }
 
 /// What is to happen to a chunk with references, or that is dying or being asked.
@@ -682,91 +519,8 @@ fn finish(c: Chunk, location: *const c_char) {
     let t = c.payload() & !ORPHAN;
     if is_alive(t) {
         c.set_payload(t);
-        remove(c, t, location);
+        shed::remove(c, t, location);
     } else {
         c.bad();
     }
-}
-
-/// Out of the list and the accounts; the memory goes back.  False after a fault.  `t` is
-/// without `DTOR`.
-#[inline(always)]
-fn release(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    if is_plain(t) && list::take_out(c) {
-        c.kill(location);
-        // SAFETY: the block of a plain chunk that is gone.
-        unsafe { magazine::put_small(t as usize, c.start()) };
-        return true;
-    }
-    if is_just_member(t) {
-        if let Some(r) = pool::of_member(c) {
-            if list::take_out(c) {
-                c.kill(location);
-                pool::member_left(r, c, size_of_payload(t));
-                return true;
-            }
-        }
-    }
-    remove(c, t, location)
-}
-
-/// The same for any chunk.
-#[inline(never)]
-fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    if t & TOP != 0 && t & !TOP <= SMALL_MAX as u64 && list::unlink(c, true) {
-        c.kill(location);
-        // SAFETY: the block of a plain chunk that is gone.
-        unsafe { magazine::put_small(size_of_payload(t), c.start()) };
-        return true;
-    }
-    let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);
-    if !can_leave || !list::unlink(c, t & TOP != 0) {
-        if can_leave {
-            c.corrupted(c"prev or next");
-        }
-        c.set(DYING); // out of sight; its memory is lost
-        return false;
-    }
-    leave(c, t, location);
-    true
-}
-
-/// A chunk that is out of its list leaves all else, and goes.
-#[inline]
-pub fn leave(c: Chunk, t: Payload, location: *const c_char) {
-    if t & (SPECIAL | LIMIT) != 0 {
-        if t & SPECIAL != 0 {
-            root::gone(c);
-        }
-        limit::close(c, t);
-    }
-    c.kill(location);
-    // The memory of a held chunk goes when it is held no more.
-    if t & HELD == 0 {
-        give_back(c, t);
-    }
-}
-
-/// Gives the memory of a freed chunk back, which was `t`.
-#[inline]
-pub fn give_back(c: Chunk, t: Payload) {
-    let size = size_of_payload(t);
-    if t & EXACT != 0 {
-        return give_back_exact(c, t);
-    }
-    if t & (POOL | MEMBER) != 0 {
-        return pool::leave(c, t);
-    }
-    // SAFETY: the block of a chunk that is gone.
-    unsafe { magazine::put(HEADER + size, c.start()) };
-}
-
-#[inline(never)]
-fn give_back_exact(c: Chunk, t: Payload) {
-    sysmem::fill(c.user(), size_of_payload(t));
-    if t & (POOL | MEMBER) != 0 {
-        return pool::leave(c, t);
-    }
-    // SAFETY: the block of a chunk that is gone.
-    unsafe { sysmem::free(c.start()) };
 }

@@ -18,7 +18,7 @@
 //! No other file knows these offsets.  A [`Chunk`] stands for a header that is live, or
 //! dead but held (see `hold`).  Two rules make its accessors sound: a `Chunk` is made
 //! of a user's pointer whose head was decoded, of a place that was just allotted, or of
-//! a link or record of ours; and memory goes only through `free::give_back`, after which
+//! a link or record of ours; and memory goes only through `shed::give_back`, after which
 //! nobody keeps the `Chunk`.  Whoever calls out to a user's function must therefore hold
 //! what it means to use afterwards, or read it anew.
 //!
@@ -49,14 +49,15 @@ pub const TOP: u64 = 1 << 28;
 pub const DTOR: u64 = 1 << 29;
 /// Has references; the newest handle keeps the destructor.
 pub const REF: u64 = 1 << 30;
-/// Its size does not tell how large its block is; or somebody watches all memory.
-pub const EXACT: u64 = 1 << 31;
 /// A reference: the user memory is a `refs::Handle`.
-pub const HANDLE: u64 = 1 << 32;
+pub const HANDLE: u64 = 1 << 31;
 /// A function of ours will come back to this header after a call out.
-pub const HELD: u64 = 1 << 33;
+pub const HELD: u64 = 1 << 32;
 /// The flags from here on make a chunk no easy parent.
-pub const EASY: u32 = 34;
+pub const EASY: u32 = 33;
+/// Its size does not tell how large its block is; or every chunk has it, see
+/// `sysmem::every`.
+pub const EXACT: u64 = 1 << 33;
 /// Lies in a pool or cache.
 pub const MEMBER: u64 = 1 << 34;
 /// A pool or cache.

@@ -1,8 +1,8 @@
 //! Holding a chunk over a call out to a user's function, which may free it, or move it by
 //! giving it another size: then it is freed here, too.
 
-use crate::free;
 use crate::header::{Chunk, HELD, is_alive};
+use crate::shed;
 
 /// Keeps the memory of a chunk readable over a call out, even if it is freed meanwhile.
 /// The outermost hold gives it back then.
@@ -37,7 +37,7 @@ impl Drop for Hold {
         }
         let t = self.c.payload_before_death();
         if is_alive(t) {
-            free::give_back(self.c, t);
+            shed::give_back(self.c, t);
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`report`] | totals, walks with a callback, the text of reports |
 //! | [`name`], [`string`] | names; texts that are named by themselves |
 //! | [`free`] | the free walk: destructors, refusals, new owners; unlink |
+//! | [`shed`] | what goes without being asked: leaves, and trees of one kind |
 //! | [`realloc`] | another size, perhaps another place |
 //! | [`steal`] | another parent: link and accounts together |
 //! | [`refs`] | handles, and the destructors that they keep |
@@ -124,6 +125,7 @@ mod records;
 mod refs;
 mod report;
 mod root;
+mod shed;
 mod steal;
 mod string;
 mod sysmem;

@@ -54,7 +54,7 @@ pub fn flag(account: *mut Account) -> u64 {
 #[inline(always)]
 pub fn at_home(c: Chunk) -> Option<*mut Account> {
     let r = records::at(c.home());
-    (record!(r).kind == Kind::Account).then(|| r.cast())
+    is_account(r).then(|| r.cast())
 }
 
 /// The account of a chunk with `LIMIT`; NULL after a fault.
@@ -188,32 +188,72 @@ pub fn charge(account: *mut Account, bytes: usize) -> bool {
     false
 }
 
-/// The same, the fast way: for an account of one thread with none above.  False for others,
-/// too.
+/// A charge of the fast way, to an account that stands alone.
+pub struct Charge(*mut Account);
+
+/// Charges a block of `bytes` bytes that is to come below `parent`, which an account counts;
+/// or `None`, also if the fast way is not for that.
 #[inline(always)]
-pub fn charge_fast(account: *mut Account, bytes: usize) -> bool {
+pub fn charge_fast(parent: Chunk, bytes: usize) -> Option<Charge> {
+    let account = records::at(parent.home()).cast::<Account>();
     let a = record!(account);
     let used = a.used.load(Relaxed).wrapping_add(bytes);
-    if !a.above.is_null() || a.shared != 0 || used > a.max {
-        return false;
+    if a.kind != Kind::Account || used > a.max {
+        return None;
     }
     a.used.store(used, Relaxed);
-    true
+    Some(Charge(account))
 }
 
-/// A plain chunk of `size` bytes leaves the account that its `home` leads to, and owns none;
-/// the fast way, else false, and nothing is done.
-#[inline(always)]
-pub fn leave_fast(c: Chunk, size: usize) -> bool {
-    let r = records::at(c.home()).cast::<Account>();
-    let a = record!(r);
-    let is_own = a.owner == records::stands_for(c);
-    if a.kind != Kind::Account || !a.above.is_null() || a.shared != 0 || is_own {
-        return false;
+impl Charge {
+    /// It is for this chunk.
+    #[inline(always)]
+    pub fn of(self, c: Chunk) {
+        c.set_home(self.0.cast());
     }
-    a.used
-        .store(a.used.load(Relaxed).wrapping_sub(HEADER + size), Relaxed);
-    true
+
+    /// It is for none.
+    pub fn undo(self, bytes: usize) {
+        uncharge(self.0, bytes);
+    }
+}
+
+/// A block that can leave an account that stands alone.
+pub struct Leaving {
+    account: *mut Account,
+    used: usize,
+}
+
+/// The block of `c`, of `bytes` bytes, if it is that; not the owner of an account.
+#[inline(always)]
+pub fn block_to_leave(c: Chunk, bytes: usize) -> Option<Leaving> {
+    let account = records::at(c.home()).cast::<Account>();
+    let a = record!(account);
+    let used = a.used.load(Relaxed).wrapping_sub(bytes);
+    (a.kind == Kind::Account && a.owner != records::stands_for(c))
+        .then_some(Leaving { account, used })
+}
+
+impl Leaving {
+    /// It leaves.
+    #[inline(always)]
+    pub fn leave(self) {
+        record!(self.account).used.store(self.used, Relaxed);
+    }
+}
+
+/// See [`Kind::Account`].
+fn kind_of(above: *mut Account, shared: u32) -> Kind {
+    if above.is_null() && shared == 0 {
+        Kind::Account
+    } else {
+        Kind::Linked
+    }
+}
+
+/// Is this record an account?
+pub fn is_account(r: *mut Record) -> bool {
+    matches!(record!(r).kind, Kind::Account | Kind::Linked)
 }
 
 /// Takes `bytes` off an account and all above it.
@@ -258,6 +298,7 @@ pub fn set(c: Chunk, max: usize) -> bool {
         return false;
     };
     let account = place.cast::<Account>().as_ptr();
+    let shared = root::is_shared(c).into();
     // SAFETY: a fresh record, which an account fits into.
     unsafe {
         account.write(Account {
@@ -265,8 +306,8 @@ pub fn set(c: Chunk, max: usize) -> bool {
             used: AtomicUsize::new(0),
             owner: records::stands_for(c),
             top: null_mut(),
-            shared: root::is_shared(c).into(),
-            kind: Kind::Account,
+            shared,
+            kind: kind_of(nearest, shared),
             max,
             pool,
         });
@@ -303,7 +344,9 @@ fn rehome(c: Chunk, from: *mut Account, to: *mut Account) -> Moved {
             if !looped {
                 moved.into += used;
             }
-            record!(a).above = if looped { null_mut() } else { to };
+            let above = if looped { null_mut() } else { to };
+            record!(a).above = above;
+            record!(a).kind = kind_of(above, record!(a).shared);
             walk.skip_children();
             continue;
         }

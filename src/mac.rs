@@ -102,18 +102,27 @@ pub fn unseal(place: usize, word: u64) -> Option<usize> {
 
 // ---- the secret -----------------------------------------------------------------
 
-/// Sees to it that there is a secret. `tools.c` calls it when the library is loaded;
-/// if a constructor of the program comes before that, the first chunk does.
+unsafe extern "C" {
+    fn talloc_impl_come();
+}
+
+/// Sees to it that the library has come: that there is a secret, and what else is to be known
+/// before the first chunk.  That is so when it has been loaded; if a constructor of the
+/// program comes before that, the first chunk does it.
 #[inline]
 pub fn ready() {
     if key!(public) == 0 {
-        make();
+        // SAFETY: there is one thread, and no chunk.
+        unsafe { talloc_impl_come() };
     }
 }
 
+/// `tools.c` calls it then.
 #[unsafe(no_mangle)]
-extern "C" fn talloc_impl_loaded() {
-    ready();
+extern "C" fn talloc_impl_make_keys() {
+    if key!(public) == 0 {
+        make();
+    }
 }
 
 /// A number that differs from process to process.

@@ -225,59 +225,83 @@ extern "C" fn talloc_impl_magazines_at(distance: usize) {
     DISTANCE.store(distance, Relaxed);
 }
 
-/// Those of this thread, or those in which there is nothing.
-#[cfg(target_arch = "x86_64")]
+/// Those of this thread, or those in which there is nothing; `None` while it is not known
+/// where a thread's pointer is.
 #[inline(always)]
 fn now() -> Option<NonNull<Magazines>> {
-    let at = DISTANCE.load(Relaxed);
-    if at == 0 {
+    #[cfg(target_arch = "x86_64")]
+    if DISTANCE.load(Relaxed) == 0 {
         return None;
     }
+    Some(now_known())
+}
+
+/// The same where a chunk without `EXACT` was seen, so that it is known: every chunk would
+/// have that flag, see `sysmem::every`.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn now_known() -> NonNull<Magazines> {
     let magazines: *mut Magazines;
     // SAFETY: reads the thread-local variable of tools.c, which is static, and never NULL.
     unsafe {
         core::arch::asm!(
             "mov {0}, qword ptr fs:[{1}]",
             out(reg) magazines,
-            in(reg) at,
+            in(reg) DISTANCE.load(Relaxed),
             options(pure, readonly, nostack, preserves_flags),
         );
-        Some(NonNull::new_unchecked(magazines))
+        NonNull::new_unchecked(magazines)
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn now() -> Option<NonNull<Magazines>> {
-    // SAFETY: it only answers the address.
-    NonNull::new(unsafe { talloc_impl_magazines_now() })
+fn now_known() -> NonNull<Magazines> {
+    // SAFETY: it only answers the address, which is never NULL.
+    unsafe { NonNull::new_unchecked(talloc_impl_magazines_now()) }
+}
+
+/// Can a thread have magazines?
+pub fn can_be() -> bool {
+    now().is_some()
 }
 
 /// Those of this thread; `None` if it has none.
 #[inline]
 fn mine() -> Option<*mut Magazines> {
     let m = now()?.as_ptr();
-    let none = (&raw const talloc_impl_no_magazines).cast::<Magazines>();
-    (m.cast_const() != none).then_some(m)
+    (!is_none(m)).then_some(m)
 }
 
-/// Is there a class of that number where this thread's pointer leads?
-#[inline]
-fn has_class(class: usize) -> bool {
-    class < FIRST_LARGE || mine().is_some()
-}
-
+/// Are these those in which there is nothing?
 #[inline(always)]
-fn top(class: usize) -> Option<*mut *mut Block> {
+fn is_none(m: *mut Magazines) -> bool {
+    m.cast_const() == (&raw const talloc_impl_no_magazines).cast()
+}
+
+/// The place of the highest block of a class, of which there is one: a small one, or in
+/// magazines of a thread.
+#[inline(always)]
+fn top_in(m: NonNull<Magazines>, class: usize) -> *mut *mut Block {
     debug_assert!(class < CLASSES);
-    let m = now()?.as_ptr();
-    // SAFETY: a field of what is there: `has_class` has been asked, or it is no large one.
-    Some(unsafe { (&raw mut (*m).top).cast::<*mut Block>().add(class) })
+    // SAFETY: a field of what is there.
+    unsafe { (&raw mut (*m.as_ptr()).top).cast::<*mut Block>().add(class) }
+}
+
+/// Those of this thread in which there is that class.
+#[inline]
+fn with_class(class: usize) -> Option<NonNull<Magazines>> {
+    if class < FIRST_LARGE {
+        return now();
+    }
+    if class >= CLASSES {
+        return None;
+    }
+    mine().and_then(NonNull::new)
 }
 
 #[inline(always)]
-fn pop_class(class: usize) -> Option<NonNull<u8>> {
-    let top = top(class)?;
+fn pop_at(top: *mut *mut Block) -> Option<NonNull<u8>> {
     // SAFETY: `top` of each class leads to a place of its array: the sentinel, or above.
     unsafe {
         let place = *top;
@@ -285,6 +309,11 @@ fn pop_class(class: usize) -> Option<NonNull<u8>> {
         *top = place.sub(1);
         Some(block)
     }
+}
+
+#[inline]
+fn pop_class(class: usize) -> Option<NonNull<u8>> {
+    pop_at(top_in(with_class(class)?, class))
 }
 
 /// A free place of a magazine.
@@ -306,41 +335,50 @@ impl Room {
 }
 
 #[inline(always)]
-fn room_in(class: usize) -> Option<Room> {
-    let top = top(class)?;
+fn room_at(top: *mut *mut Block) -> Option<Room> {
     // SAFETY: as above; the place behind it is one of the array unless it is aligned as
     // the array is.
     let place = unsafe { (*top).add(1) };
     (place.addr() % BYTES != 0).then_some(Room { top, place })
 }
 
-#[inline(always)]
+#[inline]
 fn push_class(class: usize, block: Block) -> bool {
-    room_in(class).map(|room| room.keep(block)).is_some()
+    let room = with_class(class).and_then(|m| room_at(top_in(m, class)));
+    room.map(|room| room.keep(block)).is_some()
 }
 
-/// Room for the block of a chunk of so many user bytes, at most [`SMALL_MAX`].
+/// Room for the block of a chunk of so many user bytes, at most [`SMALL_MAX`], without
+/// `EXACT`.
 #[inline(always)]
 pub fn room(size: usize) -> Option<Room> {
-    room_in(small_class(size))
+    room_at(top_in(now_known(), small_class(size)))
+}
+
+/// The same for one of any size.
+#[inline(always)]
+pub fn room_for_any(size: usize) -> Option<Room> {
+    let (class, _) = class_of(HEADER + size);
+    room_at(top_in(with_class(class)?, class))
 }
 
 /// A block for a chunk of so many user bytes, at most [`SMALL_MAX`], that this thread
-/// keeps.
+/// keeps; a chunk without `EXACT` was seen.
 #[inline(always)]
 pub fn pop(size: usize) -> Option<NonNull<u8>> {
-    pop_class(small_class(size))
+    pop_at(top_in(now_known(), small_class(size)))
 }
 
-/// Keeps the block of such a chunk, or gives it back.
+/// Keeps the block of a chunk of so many user bytes, at most [`SMALL_MAX`], or gives it back.
 ///
 /// # Safety
-/// The block of a chunk of `size` user bytes without `EXACT`, not used any more.
+/// The block of a chunk without `EXACT`, not used any more.
 #[inline(always)]
 pub unsafe fn put_small(size: usize, block: Block) {
-    if !push_class(small_class(size), block) {
+    match room(size) {
+        Some(room) => room.keep(block),
         // SAFETY: the caller's promise.
-        unsafe { put_slow(small_class(size), block) };
+        None => unsafe { put_slow(small_class(size), block) },
     }
 }
 
@@ -354,7 +392,7 @@ pub unsafe fn put(bytes: usize, block: Block) {
     unsafe {
         if class >= CLASSES {
             sysmem::free(block);
-        } else if !has_class(class) || !push_class(class, block) {
+        } else if !push_class(class, block) {
             put_slow(class, block);
         }
     }
@@ -363,19 +401,27 @@ pub unsafe fn put(bytes: usize, block: Block) {
 /// A block of `bytes` bytes, header included, kept or fresh.
 pub fn get(bytes: usize) -> Option<NonNull<u8>> {
     let (class, whole) = class_of(bytes);
-    if class < CLASSES && has_class(class) {
-        let kept = pop_class(class);
-        if kept.is_some() {
-            return kept;
-        }
+    match pop_class(class) {
+        None => fresh(class, bytes, whole),
+        kept => kept,
     }
-    fresh(class, bytes, whole)
 }
 
-/// The same for a small one, where the magazine is empty.
+/// A small block for a chunk of so many user bytes, where the magazine is empty; a chunk
+/// without `EXACT` was seen.
+#[inline(always)]
 pub fn get_small_fresh(size: usize) -> Option<NonNull<u8>> {
     let class = small_class(size);
-    fresh(class, HEADER + size, small_bytes(class))
+    let m = now_known().as_ptr();
+    if !is_none(m) {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        if *of!(m.loads[class]) != 0 {
+            return m.refill(class);
+        }
+        m.from_malloc += small_bytes(class) as isize;
+    }
+    sysmem::malloc(small_bytes(class))
 }
 
 /// A block of `class` from the depot or from malloc.  While somebody watches it is just

@@ -16,7 +16,7 @@ use crate::header::{
     round, size_of_payload,
 };
 use crate::records::{self, CACHE, Kind, LESS, ONE, OWN, Record, record};
-use crate::{cache, fault, list, magazine, refs, root, sysmem, tools};
+use crate::{cache, fault, limit, list, magazine, refs, root, sysmem, tools};
 use core::ffi::c_char;
 use core::ptr::{NonNull, null_mut};
 
@@ -44,7 +44,7 @@ pub fn record_of(c: Chunk, t: Payload) -> Option<*mut Record> {
 #[inline(always)]
 fn record_of_sound(c: Chunk, t: Payload) -> Option<*mut Record> {
     let mut r = records::at(c.home());
-    if t & LIMIT != 0 && record!(r).kind == Kind::Account {
+    if t & LIMIT != 0 && limit::is_account(r) {
         // Its owner's pool is kept where the outer one of a pool is.
         r = records::at(record!(r).outer.cast());
     }
@@ -374,14 +374,7 @@ pub fn may_leave(c: Chunk, t: Payload) -> bool {
     }
 }
 
-/// The record of the pool or cache that a chunk that is just a member leaves, if it can.
-#[inline(always)]
-pub fn of_member(c: Chunk) -> Option<*mut Record> {
-    let r = records::pool_around(c)?;
-    (members(r) != 0).then_some(r)
-}
-
-/// The same, or it is a fault.
+/// The same; if not, it is a fault.
 pub fn can_leave(c: Chunk, t: Payload) -> bool {
     let Some(r) = record_of(c, t) else {
         return false;
@@ -391,13 +384,6 @@ pub fn can_leave(c: Chunk, t: Payload) -> bool {
         return false;
     }
     true
-}
-
-/// What is just a member, of `size` user bytes, leaves; its record has been looked at.  No
-/// tool is watching, or it would be `EXACT`, too.
-#[inline(always)]
-pub fn member_left(r: *mut Record, c: Chunk, size: usize) {
-    room_left(r, c.start(), c.start().wrapping_add(round(HEADER + size)));
 }
 
 /// A member that can leave a pool that stays.

@@ -13,7 +13,7 @@ use crate::header::{
 use crate::limit::{self, Account};
 use crate::magazine::{self, SMALL_MAX};
 use crate::pool::{self, Resized};
-use crate::{free, list, refs, root, sysmem, tools};
+use crate::{list, refs, root, shed, sysmem, tools};
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
 
@@ -253,7 +253,7 @@ fn elsewhere(
         left &= !LIMIT;
     }
     c.set_payload(left);
-    free::leave(c, left, c"talloc_realloc".as_ptr());
+    shed::leave(c, left, c"talloc_realloc".as_ptr());
     Some(new)
 }
 

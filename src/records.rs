@@ -32,8 +32,10 @@ pub enum Kind {
     /// A pool or cache that a tool watches, or whose freed memory is filled: nothing in it
     /// goes a fast way.
     Watched,
-    /// A memory limit.
+    /// A memory limit, with none above, that one thread uses.
     Account,
+    /// Any other memory limit.
+    Linked,
 }
 
 /// What `live` of a pool or cache counts for its own chunk, and for each member.

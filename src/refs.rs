@@ -12,7 +12,7 @@ use crate::header::{
     is_alive, size_of_payload,
 };
 use crate::hold::Hold;
-use crate::{fault, free, list, magazine, walk};
+use crate::{fault, list, magazine, shed, walk};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{null_mut, with_exposed_provenance_mut};
 
@@ -354,7 +354,7 @@ pub fn drop_handle(h: Chunk, location: *const c_char) {
         return h.set(DYING);
     }
     if list::unlink(h, t & TOP != 0) {
-        free::leave(h, t, location);
+        shed::leave(h, t, location);
     } else {
         h.corrupted(c"prev or next");
         h.set(DYING); // out of sight; its memory is lost

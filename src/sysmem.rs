@@ -219,8 +219,9 @@ pub fn is_watched() -> bool {
     TOOL.load(Relaxed) > 1 && tool() == Tool::Watcher
 }
 
-/// Flags of every chunk that does not come from a magazine: `EXACT` while somebody
-/// watches, or freed memory is to be filled, so that no quick way is taken.
+/// Flags of every chunk: `EXACT` where somebody watches, freed memory is to be filled, or a
+/// thread cannot keep anything, so that no fast way is taken.  Never changes once there is a
+/// chunk.
 static EVERY: AtomicU64 = AtomicU64::new(0);
 
 /// See [`EVERY`].
@@ -233,7 +234,7 @@ pub fn every() -> Payload {
 /// loaded.
 #[unsafe(no_mangle)]
 extern "C" fn talloc_impl_look_around() {
-    if tool() == Tool::Watcher || free_fill().is_some() {
+    if tool() == Tool::Watcher || free_fill().is_some() || !magazine::can_be() {
         EVERY.store(EXACT, Relaxed);
     }
 }

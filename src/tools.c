@@ -190,7 +190,7 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 
 /* ---- for mac.rs ------------------------------------------------------------ */
 
-void talloc_impl_loaded(void);
+void talloc_impl_make_keys(void);
 void talloc_impl_look_around(void);
 
 /* ---- for root.rs ---------------------------------------------------------- */
@@ -359,11 +359,18 @@ int talloc_impl_magazines_keep(void *magazines)
 	return 1;
 }
 
-__attribute__((constructor)) static void library_comes(void)
+void talloc_impl_come(void);
+
+__attribute__((constructor)) void talloc_impl_come(void)
 {
+	static int is_there;
+
+	if (is_there)
+		return;
+	is_there = 1;
 	find_magazines();
-	talloc_impl_loaded();
 	talloc_impl_look_around();
+	talloc_impl_make_keys();
 }
 
 void talloc_impl_unload(void);
