@@ -48,9 +48,8 @@ macro_rules! context {
 /// `count` elements of `size` bytes, unless that is refused.
 fn array_size(size: usize, count: c_uint) -> Option<usize> {
     // count >= MAX_SIZE / size is refused; neither of them is large.
-    let count = count as usize;
-    let fits = size == 0 || size <= MAX_SIZE && size * (count + 1) <= MAX_SIZE;
-    fits.then(|| size * count)
+    let with_one_more = size.checked_mul(count as usize + 1)?;
+    (with_one_more <= MAX_SIZE).then(|| with_one_more - size)
 }
 
 /// Writes zeros over the user memory from `from` on.
@@ -294,6 +293,15 @@ unsafe fn zero_slow(ctx: *const c_void, size: usize, name: *const c_char, t: u64
 }
 
 #[inline(never)]
+unsafe fn memdup_of_nothing(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if size > 0 {
+        return null_mut();
+    }
+    // SAFETY: the module's rule.
+    unsafe { alloc::new_user(ctx, 0, name) }
+}
+
+#[inline(never)]
 unsafe fn memdup_slow(
     ctx: *const c_void,
     p: *const c_void,
@@ -304,7 +312,7 @@ unsafe fn memdup_slow(
     // SAFETY: the module's rule; size bytes at p, says the caller, and a fresh chunk.
     unsafe {
         let user = alloc::slow(ctx, size, name, t);
-        if !user.is_null() && size > 0 {
+        if !user.is_null() {
             user.copy_from_nonoverlapping(p, size);
         }
         user
@@ -407,11 +415,11 @@ pub unsafe extern "C" fn _talloc_memdup(
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
-    if p.is_null() && size > 0 {
-        return null_mut();
-    }
     // SAFETY: the module's rule.
     unsafe {
+        if p.is_null() {
+            return memdup_of_nothing(ctx, size, name);
+        }
         match alloc::spot(ctx, size) {
             Ok(spot) => {
                 let user = spot.fill(size, 0, name).user();
@@ -639,12 +647,19 @@ pub unsafe extern "C" fn _talloc_reference_loc(
 /// @return     0; -1 if ptr is NULL, ctx is no parent of it, or it refuses to go
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_unlink(ctx: *const c_void, ptr: *mut c_void) -> c_int {
+    // SAFETY: the module's rule.
+    unsafe {
+        match refs::unlink_fast(ctx, ptr, c"talloc_unlink".as_ptr()) {
+            Some(done) => done,
+            None => unlink_slow(ctx, ptr),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn unlink_slow(ctx: *const c_void, ptr: *mut c_void) -> c_int {
     if ptr.is_null() {
         return -1;
-    }
-    // SAFETY: the module's rule.
-    if let Some(done) = unsafe { refs::unlink_fast(ctx, ptr, c"talloc_unlink".as_ptr()) } {
-        return done;
     }
     let c = chunk!(ptr, -1);
     free::unlink(context!(ctx, -1), c, c"talloc_unlink".as_ptr())
@@ -843,6 +858,24 @@ pub unsafe extern "C" fn _talloc_realloc(
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
+    // SAFETY: the module's rule.
+    match unsafe { realloc::grow_fast(ptr, |_| size) } {
+        Some((c, _)) => {
+            c.set_name(name);
+            ptr
+        }
+        // SAFETY: as above.
+        None => unsafe { realloc_slow(ctx, ptr, size, name) },
+    }
+}
+
+#[inline(never)]
+unsafe fn realloc_slow(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+) -> *mut c_void {
     if size == 0 {
         // SAFETY: the module's rule.
         unsafe { talloc_unlink(ctx, ptr) };
@@ -852,19 +885,6 @@ pub unsafe extern "C" fn _talloc_realloc(
         // SAFETY: the module's rule.
         return unsafe { talloc_named_const(ctx, size, name) };
     }
-    // SAFETY: the module's rule.
-    match unsafe { realloc::grow_fast(ptr, |_| size) } {
-        Some((c, _)) => {
-            c.set_name(name);
-            ptr
-        }
-        // SAFETY: as above.
-        None => unsafe { realloc_with_care(ptr, size, name) },
-    }
-}
-
-#[inline(never)]
-unsafe fn realloc_with_care(ptr: *mut c_void, size: usize, name: *const c_char) -> *mut c_void {
     user_of(realloc::resize(chunk!(ptr, null_mut()), size, name))
 }
 
@@ -893,16 +913,22 @@ unsafe fn copy_text(ctx: *const c_void, text: *const c_char, length: usize) -> *
 }
 
 /// Appends `length` bytes of `text` to `s`.
+#[inline(always)]
 unsafe fn append(s: *mut c_char, at: At, text: *const c_char, length: usize) -> *mut c_char {
+    // SAFETY: as here.
+    unsafe {
+        if at == At::EndOfBuffer && string::append_fast(s, text, length) {
+            return s;
+        }
+        append_slow(s, at, text, length)
+    }
+}
+
+#[inline(never)]
+unsafe fn append_slow(s: *mut c_char, at: At, text: *const c_char, length: usize) -> *mut c_char {
     if s.is_null() {
         // SAFETY: as here.
         return unsafe { copy_text(null(), text, length) };
-    }
-    if at == At::EndOfBuffer {
-        // SAFETY: as here.
-        if unsafe { string::append_fast(s, text, length) } {
-            return s;
-        }
     }
     let c = chunk!(s, null_mut());
     // SAFETY: s is a C string, and text has that many bytes, say the callers.

@@ -135,21 +135,54 @@ unsafe fn easy(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_v
         // SAFETY: the caller's promise.
         return unsafe { large(ctx, size, name) };
     }
-    let parent = Chunk::before(ctx);
-    if list::first_below(parent).is_err() {
+    if !magazine::turn_to_malloc(size) {
         // SAFETY: the caller's promise.
         return unsafe { any(ctx, size, name) };
     }
-    match magazine::get_small_fresh(size) {
-        // The parent has no `EXACT`, so no chunk has.
-        Some(block) => Spot {
-            c: Chunk::at(block),
-            parent,
-            first: parent.child(),
-        }
-        .fill(size, 0, name)
-        .user(),
-        None => null_mut(),
+    let Some(block) = magazine::get_from_malloc(size) else {
+        // SAFETY: the caller's promise.
+        return unsafe { without_memory(ctx, size, name) };
+    };
+    let (c, parent) = (Chunk::at(block), Chunk::before(ctx));
+    let Ok(first) = list::first_below(parent) else {
+        // SAFETY: the caller's promise; the block is not used.
+        return unsafe { below_lost_children(ctx, size, name, c) };
+    };
+    // The parent has no `EXACT`, so no chunk has.
+    Spot { c, parent, first }.fill(size, 0, name).user()
+}
+
+/// malloc has had none: once more, if this thread had anything to give back.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[cold]
+#[inline(never)]
+unsafe fn without_memory(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    magazine::none_came(size);
+    if !magazine::give_all_back() {
+        return null_mut();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { any(ctx, size, name) }
+}
+
+/// The child of `ctx` is not as it should be: `c`, which is not a chunk yet, goes back.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[cold]
+#[inline(never)]
+unsafe fn below_lost_children(
+    ctx: *const c_void,
+    size: usize,
+    name: *const c_char,
+    c: Chunk,
+) -> *mut c_void {
+    // SAFETY: the caller's promise; the block is not used.
+    unsafe {
+        magazine::put_small(size, c.start());
+        any(ctx, size, name)
     }
 }
 

@@ -227,8 +227,11 @@ pub struct Leaving {
 #[inline(always)]
 pub fn object_to_leave(r: *mut Record, c: Chunk) -> Option<Leaving> {
     let live = record!(r).live.wrapping_sub(ONE);
-    // Above the sign, in a cache.
-    let stays = record!(r).kind == Kind::Cache && (live as i32) < 0 && live != CACHE;
+    if record!(r).kind != Kind::Cache {
+        return None;
+    }
+    // More than the sign.
+    let stays = live > CACHE;
     stays.then(|| Leaving {
         r,
         live,

@@ -24,6 +24,7 @@ use crate::header::{
     Chunk, DTOR, DYING, HANDLE, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive,
 };
 use crate::hold::Hold;
+use crate::records::{self, Record};
 use crate::root::{self, NULL_CONTEXT};
 use crate::shed::{self, Kind, Large, Limited, Member, Object, Plain};
 use crate::{list, magazine, refs, steal, walk};
@@ -73,10 +74,13 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         if c.child().is_some() {
             return tree::<Member>(ptr, location, t);
         }
-        if shed::leaf::<Member>(c, t, location) {
+        let Some(r) = records::pool_around(c) else {
+            return any_leaf(ptr, location, t);
+        };
+        if shed::leaf_in::<Member>(r, c, t, location) {
             return 0;
         }
-        return object(ptr, location, t);
+        return object(ptr, location, r);
     }
     if Limited::is(t) && c.child().is_some() {
         return tree::<Limited>(ptr, location, t);
@@ -84,13 +88,14 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     slower(ptr, location, t)
 }
 
-/// An object of a cache; or a member that is the last.
+/// An object of a cache; or a member that is the last.  Its record is `r`.
 #[inline(never)]
-fn object(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if shed::leaf::<Object>(Chunk::before(ptr), t, location) {
+fn object(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
+    let c = Chunk::before(ptr);
+    if shed::leaf_in::<Object>(r, c, 0, location) {
         return 0;
     }
-    any_leaf(ptr, location, t)
+    any_leaf(ptr, location, c.payload())
 }
 
 /// What has no parent, or the null context.
@@ -416,7 +421,7 @@ fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> St
         let Some(destructor) = refs::destructor(c, t) else {
             return Step::Refused; // after a fault
         };
-        let running = c.set_payload(t | RUNNING);
+        let running = c.add(RUNNING);
         // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or
         // move.
         let refuses = unsafe { destructor(c.user()) } == -1;

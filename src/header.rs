@@ -211,6 +211,21 @@ impl Chunk {
         head
     }
 
+    /// Adds to the payload of a live chunk: a flag that it has not, or bytes to its size.
+    /// Answers what the head is.  Does not wait for what the head was.
+    #[inline(always)]
+    pub fn add(self, by: u64) -> u64 {
+        let head = self.head().wrapping_add(mac::step(by));
+        self.store_head(head);
+        head
+    }
+
+    /// Takes that away again: a flag that it has.
+    #[inline(always)]
+    pub fn sub(self, by: u64) {
+        self.add(by.wrapping_neg());
+    }
+
     /// Other threads may look at the head of a chunk without a parent, under the lock on the
     /// links, so it is one store; that is what any store of a word is where this is built.
     #[cfg(target_pointer_width = "64")]

@@ -2,7 +2,7 @@
 //! chunk, and the words that seal a destructor or the way back of a free walk.
 //!
 //! ```text
-//!   head = ((place + 1) * K1  ^  payload) * K2        64 bits, K2 odd
+//!   head = ((place + 1) * K1  +  payload) * K2        64 bits, K2 odd
 //! ```
 //!
 //! `payload` is 40 bits: the size and the flags.  So 24 bits of a decoded head must be
@@ -29,6 +29,8 @@ const NOT_YET: u64 = 0x9E37_79B9_7F4A_7C15;
 
 struct Keys {
     place: u64,
+    /// What added takes the product with `place` away.
+    place_back: u64,
     head: u64,
     /// The inverse of `head`.
     head_back: u64,
@@ -45,6 +47,7 @@ unsafe impl Sync for Secret {}
 
 static SECRET: Secret = Secret(UnsafeCell::new(Keys {
     place: NOT_YET,
+    place_back: NOT_YET.wrapping_neg(),
     head: NOT_YET,
     head_back: inverse(NOT_YET),
     seal: NOT_YET,
@@ -75,28 +78,48 @@ fn of_place(place: usize) -> u64 {
     (place as u64).wrapping_add(1).wrapping_mul(key!(place))
 }
 
+#[inline(always)]
+fn of_place_back(place: usize) -> u64 {
+    (place as u64)
+        .wrapping_add(1)
+        .wrapping_mul(key!(place_back))
+}
+
 /// The head of a chunk at `place` with this payload.
 #[inline(always)]
 pub fn encode(place: usize, payload: u64) -> u64 {
-    (of_place(place) ^ payload).wrapping_mul(key!(head))
+    of_place(place)
+        .wrapping_add(payload)
+        .wrapping_mul(key!(head))
 }
 
 /// The payload of a head at `place`; it has more than [`PAYLOAD_BITS`] if that is none.
 #[inline(always)]
 pub fn decode(place: usize, head: u64) -> u64 {
-    head.wrapping_mul(key!(head_back)) ^ of_place(place)
+    head.wrapping_mul(key!(head_back))
+        .wrapping_add(of_place_back(place))
+}
+
+/// What is added to a head when so much is added to its payload.
+#[inline(always)]
+pub fn step(by: u64) -> u64 {
+    by.wrapping_mul(key!(head))
 }
 
 /// A word that holds an address for the chunk at `place`.
 #[inline(always)]
 pub fn seal(place: usize, address: usize) -> u64 {
-    (of_place(place) ^ address as u64).wrapping_mul(key!(seal))
+    of_place(place)
+        .wrapping_add(address as u64)
+        .wrapping_mul(key!(seal))
 }
 
 /// That address; `None` if it is not what [`seal`] made for that place.
 #[inline(always)]
 pub fn unseal(place: usize, word: u64) -> Option<usize> {
-    let address = word.wrapping_mul(key!(seal_back)) ^ of_place(place);
+    let address = word
+        .wrapping_mul(key!(seal_back))
+        .wrapping_add(of_place_back(place));
     (address >> ADDRESS_BITS == 0).then_some(address as usize)
 }
 
@@ -138,6 +161,7 @@ fn make() {
     let (head, seal) = (head | 1, seal | 1);
     let keys = Keys {
         place,
+        place_back: place.wrapping_neg(),
         head,
         head_back: inverse(head),
         seal,

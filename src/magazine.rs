@@ -17,7 +17,7 @@
 //! any case.  All of it goes back when the thread ends, the library goes, or memory is
 //! short.
 
-use crate::header::HEADER;
+use crate::header::{HEADER, MAX_SIZE};
 use crate::records::{self, Record};
 use crate::{root, sysmem};
 use core::ffi::{c_int, c_void};
@@ -99,6 +99,16 @@ pub fn is_same_block(old: usize, new: usize) -> bool {
     let (old, new_last) = (HEADER + old - 1, HEADER + new - 1);
     let shift = usize::BITS - 1 - old.leading_zeros() - STEPS.trailing_zeros();
     (old ^ new_last) >> shift == 0 && new > SMALL_MAX
+}
+
+/// Has the block of a chunk of `old` user bytes room for `new`, which is more?
+#[inline(always)]
+pub fn has_room(old: usize, new: usize) -> bool {
+    if old <= SMALL_MAX {
+        new <= ((old + 7) | 15) - 7
+    } else {
+        new < MAX_SIZE && is_same_block(old, new)
+    }
 }
 
 // ---- the magazines of a thread --------------------------------------------------
@@ -407,38 +417,54 @@ pub fn get(bytes: usize) -> Option<NonNull<u8>> {
     }
 }
 
-/// A small block for a chunk of so many user bytes, where the magazine is empty; a chunk
-/// without `EXACT` was seen.
+/// A small block for a chunk of so many user bytes, where the magazine is empty, is going to
+/// come from malloc; or false, and [`get`] has one.  A chunk without `EXACT` was seen.
 #[inline(always)]
-pub fn get_small_fresh(size: usize) -> Option<NonNull<u8>> {
-    let class = small_class(size);
+pub fn turn_to_malloc(size: usize) -> bool {
     let m = now_known().as_ptr();
     if !is_none(m) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if *of!(m.loads[class]) != 0 {
-            return m.refill(class);
+        if *of!(m.loads[small_class(size)]) != 0 {
+            return false;
         }
-        m.from_malloc += small_bytes(class) as isize;
+        m.from_malloc += small_bytes(small_class(size)) as isize;
     }
-    sysmem::malloc(small_bytes(class))
+    true
+}
+
+/// That block.
+#[inline(always)]
+pub fn get_from_malloc(size: usize) -> Option<NonNull<u8>> {
+    sysmem::malloc_once(small_bytes(small_class(size)))
+}
+
+/// It did not come.
+pub fn none_came(size: usize) {
+    if let Some(m) = mine() {
+        // SAFETY: this thread's.
+        unsafe { (*m).went_back(small_class(size), 1) };
+    }
 }
 
 /// A block of `class` from the depot or from malloc.  While somebody watches it is just
 /// as large as it has to be.
 #[inline]
 fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
-    if let Some(m) = mine() {
+    let m = mine();
+    if let Some(m) = m {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         if class < CLASSES && *of!(m.loads[class]) != 0 {
             return m.refill(class);
         }
-        if class < SMALL {
-            m.from_malloc += whole as isize;
-        }
     }
-    sysmem::malloc(if sysmem::every() == 0 { whole } else { bytes })
+    let block = sysmem::malloc(if sysmem::every() == 0 { whole } else { bytes });
+    if let (Some(m), Some(_), true) = (m, block, class < SMALL) {
+        // SAFETY: as above.
+        unsafe { (*m).from_malloc += whole as isize };
+    }
+    block
 }
 
 /// How large a block is to be made so that it is of the class of so many bytes.
@@ -454,9 +480,30 @@ pub fn whole(bytes: usize) -> usize {
 ///
 /// # Safety
 /// It is not used any more.
-#[cold]
 #[inline(never)]
 unsafe fn put_slow(class: usize, block: Block) {
+    if let (Some(m), true) = (mine(), class < SMALL) {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        let cost = cost(class);
+        if m.direct >= cost && usize::from(*of!(m.room[class])) >= FEW {
+            m.direct -= cost;
+            m.from_malloc -= small_bytes(class) as isize;
+            // SAFETY: the caller's promise.
+            return unsafe { sysmem::free(block) };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { put_slower(class, block) };
+}
+
+/// The same, where another place may be found.
+///
+/// # Safety
+/// As there.
+#[cold]
+#[inline(never)]
+unsafe fn put_slower(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
@@ -907,6 +954,8 @@ mod tests {
             let size = bytes - HEADER;
             assert!(is_same_block(size, whole - HEADER), "{bytes}");
             assert!(!is_same_block(size, whole - HEADER + 1), "{bytes}");
+            assert!(!has_room(size, whole - HEADER + 1), "{bytes}");
+            assert!(has_room(size, whole - HEADER), "{bytes}");
         }
     }
 }

@@ -43,10 +43,10 @@ pub unsafe fn grow_fast(
     }
     let old = size_of_payload(t);
     let size = size(old);
-    if size <= old || size >= MAX_SIZE || !magazine::is_same_block(old, size) {
+    if size <= old || !magazine::has_room(old, size) {
         return None;
     }
-    c.set_payload(t + (size - old) as u64);
+    c.add((size - old) as u64);
     Some((c, size))
 }
 

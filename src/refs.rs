@@ -176,9 +176,11 @@ pub unsafe fn set_destructor(ptr: *const c_void, f: Option<Destructor>) {
         if is_alive(t) && t & (REF | DYING) == 0 {
             if let Some(f) = f {
                 c.set_sealed((f as *mut c_void).expose_provenance());
-                c.set_payload(t | DTOR);
+                if t & DTOR == 0 {
+                    c.add(DTOR);
+                }
             } else if t & DTOR != 0 {
-                c.set_payload(t & !DTOR);
+                c.sub(DTOR);
             }
             return;
         }
@@ -231,8 +233,7 @@ pub unsafe fn reference(
                 write(spot.chunk(), c, 0, location);
                 let h = spot.fill(size_of::<Handle>(), HANDLE, c".reference".as_ptr());
                 c.set_extra(h.start().expose_provenance() as u64);
-                // The owner may be `c`; its head has not changed for that.
-                c.set_payload(t | REF);
+                c.add(REF);
                 return ptr.cast_mut();
             }
         }
@@ -320,9 +321,12 @@ pub unsafe fn unlink_fast(
     ptr: *const c_void,
     location: *const c_char,
 ) -> Option<c_int> {
+    if ptr.is_null() || ctx.is_null() {
+        return None;
+    }
     let c = Chunk::before(ptr);
     let t = c.payload();
-    if t & !COMMON != REF || ctx.is_null() {
+    if t & !COMMON != REF {
         return None;
     }
     let h = Chunk::at(core::ptr::NonNull::new(with_exposed_provenance_mut(
@@ -337,7 +341,7 @@ pub unsafe fn unlink_fast(
     {
         return None;
     }
-    c.set_payload(t & !REF);
+    c.sub(REF);
     h.kill(location);
     // SAFETY: the block of a plain chunk that is gone.
     unsafe { magazine::put_small(size_of::<Handle>(), h.start()) };
@@ -387,7 +391,7 @@ fn take_off(h: Chunk) -> bool {
         handle!(next, destructor = word);
     }
     if first && next.is_none() {
-        c.set_payload(t & !REF);
+        c.sub(REF);
     }
     let word = if next.is_none() {
         destructor.unwrap_or(0)

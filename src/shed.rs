@@ -14,6 +14,7 @@ use crate::header::{
     size_of_payload,
 };
 use crate::magazine::{self, Room, SMALL_MAX};
+use crate::records::Record;
 use crate::{cache, limit, list, pool, records, root, sysmem, walk};
 use core::ffi::c_char;
 
@@ -77,6 +78,19 @@ impl Kind for Large {
 /// A member of a pool.
 pub struct Member(pool::Leaving);
 
+/// The same in a pool or cache that is known.
+pub trait KindIn: Kind {
+    /// A leaf that lies there, if it can go at once.
+    fn ready_in(r: *mut Record, c: Chunk, t: Payload) -> Option<Self>;
+}
+
+impl KindIn for Member {
+    #[inline(always)]
+    fn ready_in(r: *mut Record, c: Chunk, t: Payload) -> Option<Self> {
+        pool::member_to_leave(r, c, size_of_payload(t)).map(Member)
+    }
+}
+
 impl Kind for Member {
     const IS_SCATTERED: bool = false;
 
@@ -87,8 +101,7 @@ impl Kind for Member {
 
     #[inline(always)]
     fn ready(c: Chunk, t: Payload) -> Option<Self> {
-        let r = records::pool_around(c)?;
-        pool::member_to_leave(r, c, size_of_payload(t)).map(Member)
+        Self::ready_in(records::pool_around(c)?, c, t)
     }
 
     #[inline(always)]
@@ -101,20 +114,28 @@ impl Kind for Member {
 pub struct Object(cache::Leaving);
 
 impl Kind for Object {
+    const IS_SCATTERED: bool = false;
+
     #[inline(always)]
     fn is(t: Payload) -> bool {
         Member::is(t)
     }
 
     #[inline(always)]
-    fn ready(c: Chunk, _t: Payload) -> Option<Self> {
-        let r = records::pool_around(c)?;
-        cache::object_to_leave(r, c).map(Object)
+    fn ready(c: Chunk, t: Payload) -> Option<Self> {
+        Self::ready_in(records::pool_around(c)?, c, t)
     }
 
     #[inline(always)]
     fn go(self, _c: Chunk) {
         self.0.leave();
+    }
+}
+
+impl KindIn for Object {
+    #[inline(always)]
+    fn ready_in(r: *mut Record, c: Chunk, _t: Payload) -> Option<Self> {
+        cache::object_to_leave(r, c).map(Object)
     }
 }
 
@@ -144,15 +165,25 @@ impl Kind for Limited {
 /// Frees a leaf of that kind, or answers false and does nothing.
 #[inline(always)]
 pub fn leaf<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    let Some(ready) = K::ready(c, t) else {
-        return false;
-    };
-    if !list::take_out(c) {
-        return false;
+    goes(K::ready(c, t), c, location)
+}
+
+/// The same, where the pool or cache is known.
+#[inline(always)]
+pub fn leaf_in<K: KindIn>(r: *mut Record, c: Chunk, t: Payload, location: *const c_char) -> bool {
+    goes(K::ready_in(r, c, t), c, location)
+}
+
+#[inline(always)]
+fn goes<K: Kind>(ready: Option<K>, c: Chunk, location: *const c_char) -> bool {
+    match ready {
+        Some(ready) if list::take_out(c) => {
+            c.kill(location);
+            ready.go(c);
+            true
+        }
+        _ => false,
     }
-    c.kill(location);
-    ready.go(c);
-    true
 }
 
 /// Frees a chunk, which is `t`, with all below it; false if something, which is still there, is

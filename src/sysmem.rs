@@ -14,22 +14,27 @@ use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::
 /// A block of so many bytes.  Before there is none, all that this thread keeps is given
 /// back.
 pub fn malloc(bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: malloc takes any size.
-    let block = unsafe { libc::malloc(bytes) };
-    match NonNull::new(block.cast()) {
+    match malloc_once(bytes) {
         None => malloc_again(bytes),
         block => block,
     }
 }
 
+/// A block of so many bytes, if malloc has one at once; else [`malloc_again`] is to be asked.
+#[inline(always)]
+pub fn malloc_once(bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: malloc takes any size.
+    NonNull::new(unsafe { libc::malloc(bytes) }.cast())
+}
+
+/// The same after all that this thread keeps has been given back, if that was anything.
 #[cold]
 #[inline(never)]
-fn malloc_again(bytes: usize) -> Option<NonNull<u8>> {
+pub fn malloc_again(bytes: usize) -> Option<NonNull<u8>> {
     if !magazine::give_all_back() {
         return None;
     }
-    // SAFETY: as above.
-    NonNull::new(unsafe { libc::malloc(bytes) }.cast())
+    malloc_once(bytes)
 }
 
 /// Gives a block another size, perhaps elsewhere. `None` leaves it as it was.
