@@ -47,9 +47,9 @@ macro_rules! context {
 
 /// `count` elements of `size` bytes, unless that is refused.
 fn array_size(size: usize, count: c_uint) -> Option<usize> {
-    // count >= MAX_SIZE / size is refused; neither of them is large.
-    let with_one_more = size.checked_mul(count as usize + 1)?;
-    (with_one_more <= MAX_SIZE).then(|| with_one_more - size)
+    // As much again as one more element is refused; neither factor is large.
+    let bytes = size as u64 * u64::from(count);
+    (size <= MAX_SIZE && bytes + size as u64 <= MAX_SIZE as u64).then_some(bytes as usize)
 }
 
 /// Writes zeros over the user memory from `from` on.

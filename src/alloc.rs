@@ -113,7 +113,11 @@ pub unsafe fn slow(
             return any(ctx, size, name);
         }
         if obstacles == 0 {
-            return easy(ctx, size, name);
+            return if size <= SMALL_MAX {
+                fresh(ctx, size, name)
+            } else {
+                large(ctx, size, name)
+            };
         }
         if obstacles == LIMITED {
             return limited(ctx, size, name);
@@ -125,16 +129,12 @@ pub unsafe fn slow(
     }
 }
 
-/// A fresh block, or a large one, below an easy parent.
+/// A small block from malloc below an easy parent.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(never)]
-unsafe fn easy(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
-    if size > SMALL_MAX {
-        // SAFETY: the caller's promise.
-        return unsafe { large(ctx, size, name) };
-    }
+unsafe fn fresh(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if !magazine::turn_to_malloc(size) {
         // SAFETY: the caller's promise.
         return unsafe { any(ctx, size, name) };
@@ -186,27 +186,23 @@ unsafe fn below_lost_children(
     }
 }
 
-/// A large block below an easy parent.
+/// A large kept block below an easy parent; or any.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(never)]
 unsafe fn large(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     let parent = Chunk::before(ctx);
-    if size >= MAX_SIZE || list::first_below(parent).is_err() {
-        // SAFETY: the caller's promise.
-        return unsafe { any(ctx, size, name) };
-    }
-    match magazine::get(HEADER + size) {
-        Some(block) => Spot {
-            c: Chunk::at(block),
-            parent,
-            first: parent.child(),
+    if size < MAX_SIZE {
+        if let Ok(first) = list::first_below(parent) {
+            if let Some(block) = magazine::pop_large(size) {
+                let c = Chunk::at(block);
+                return Spot { c, parent, first }.fill(size, 0, name).user();
+            }
         }
-        .fill(size, 0, name)
-        .user(),
-        None => null_mut(),
     }
+    // SAFETY: the caller's promise.
+    unsafe { any(ctx, size, name) }
 }
 
 /// A member below a parent that is a pool or in one, if there is room; `size` is not too

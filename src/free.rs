@@ -123,16 +123,13 @@ fn slower(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
             return top(ptr, location, t);
         }
         if c.child().is_none() {
-            let is_gone = if Limited::is(t) {
-                shed::leaf::<Limited>(c, t, location)
-            } else {
-                Large::is(t) && shed::leaf::<Large>(c, t, location)
-            };
-            return if is_gone {
-                0
-            } else {
-                any_leaf(ptr, location, t)
-            };
+            if Large::is(t) {
+                return leaf::<Large>(ptr, location, t);
+            }
+            if Limited::is(t) {
+                return leaf::<Limited>(ptr, location, t);
+            }
+            return any_leaf(ptr, location, t);
         }
         if t & POOL != 0 {
             return tree::<Member>(ptr, location, t);
@@ -152,6 +149,15 @@ fn tree<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int
         return 0;
     }
     any_tree(ptr, location, t)
+}
+
+/// Frees a leaf; the fast way is for what is of that kind.
+#[inline(never)]
+fn leaf<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::leaf::<K>(Chunk::before(ptr), t, location) {
+        return 0;
+    }
+    any_leaf(ptr, location, t)
 }
 
 #[inline(never)]

@@ -365,11 +365,25 @@ pub fn room(size: usize) -> Option<Room> {
     room_at(top_in(now_known(), small_class(size)))
 }
 
-/// The same for one of any size.
+/// The place of the highest block of the class of a chunk of so many user bytes, more than
+/// [`SMALL_MAX`]; a chunk without `EXACT` was seen.
 #[inline(always)]
-pub fn room_for_any(size: usize) -> Option<Room> {
-    let (class, _) = class_of(HEADER + size);
-    room_at(top_in(with_class(class)?, class))
+fn top_large(size: usize) -> Option<*mut *mut Block> {
+    let (class, _) = large_class(HEADER + size);
+    let m = now_known();
+    (class < CLASSES && !is_none(m.as_ptr())).then(|| top_in(m, class))
+}
+
+/// The same as [`room`] for a larger one.
+#[inline(always)]
+pub fn room_large(size: usize) -> Option<Room> {
+    room_at(top_large(size)?)
+}
+
+/// The same as [`pop`] for a larger one.
+#[inline(always)]
+pub fn pop_large(size: usize) -> Option<NonNull<u8>> {
+    pop_at(top_large(size)?)
 }
 
 /// A block for a chunk of so many user bytes, at most [`SMALL_MAX`], that this thread

@@ -55,18 +55,18 @@ impl Kind for Plain {
     }
 }
 
-/// A block of its own of any size, and nothing else.
+/// A large block of its own, and nothing else.
 pub struct Large(Room);
 
 impl Kind for Large {
     #[inline(always)]
     fn is(t: Payload) -> bool {
-        t >> FLAGS == 0
+        t >> FLAGS == 0 && !Plain::is(t)
     }
 
     #[inline(always)]
     fn ready(_c: Chunk, t: Payload) -> Option<Self> {
-        magazine::room_for_any(t as usize).map(Large)
+        magazine::room_large(t as usize).map(Large)
     }
 
     #[inline(always)]
