@@ -48,8 +48,14 @@ macro_rules! context {
 /// `count` elements of `size` bytes, unless that is refused.
 fn array_size(size: usize, count: c_uint) -> Option<usize> {
     // As much again as one more element is refused; neither factor is large.
+    if size > MAX_SIZE {
+        return None;
+    }
     let bytes = size as u64 * u64::from(count);
-    (size <= MAX_SIZE && bytes + size as u64 <= MAX_SIZE as u64).then_some(bytes as usize)
+    if bytes + size as u64 > MAX_SIZE as u64 {
+        return None;
+    }
+    Some(bytes as usize)
 }
 
 /// Writes zeros over the user memory from `from` on.

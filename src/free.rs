@@ -26,7 +26,7 @@ use crate::header::{
 use crate::hold::Hold;
 use crate::records::{self, Record};
 use crate::root::{self, NULL_CONTEXT};
-use crate::shed::{self, Kind, Large, Limited, Member, Object, Plain};
+use crate::shed::{self, InnerPool, Kind, Large, Limited, Member, Object, Plain, Pool};
 use crate::{list, magazine, refs, steal, walk};
 use core::ffi::{c_char, c_int, c_void};
 
@@ -82,10 +82,13 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         }
         return object(ptr, location, r);
     }
-    if Limited::is(t) && c.child().is_some() {
-        return tree::<Limited>(ptr, location, t);
+    if t & !shed::UNASKED == 0 {
+        return flagged(ptr, location, t);
     }
-    slower(ptr, location, t)
+    if t & !shed::UNASKED == DTOR {
+        return with_destructor(ptr, location, t);
+    }
+    odd(ptr, location, t)
 }
 
 /// An object of a cache; or a member that is the last.  Its record is `r`.
@@ -100,46 +103,76 @@ fn object(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
 
 /// What has no parent, or the null context.
 #[inline(never)]
-fn top(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    let c = Chunk::before(ptr);
-    if c.child().is_some() {
-        if t & POOL != 0 {
-            return tree::<Member>(ptr, location, t);
-        }
-        return tree::<Plain>(ptr, location, t);
-    }
-    if shed::top_leaf(c, t, location) {
+fn top_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::top_leaf(Chunk::before(ptr), t, location) {
         return 0;
     }
     any_leaf(ptr, location, t)
 }
 
-/// What is neither just a member nor a tree below a limit.
+/// What is neither plain nor just a member, and has nothing to be asked.
 #[inline(never)]
-fn slower(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     let c = Chunk::before(ptr);
-    if t & !shed::UNASKED == 0 {
-        if t & TOP != 0 {
-            return top(ptr, location, t);
-        }
-        if c.child().is_none() {
-            if Large::is(t) {
-                return leaf::<Large>(ptr, location, t);
-            }
-            if Limited::is(t) {
-                return leaf::<Limited>(ptr, location, t);
-            }
-            return any_leaf(ptr, location, t);
-        }
-        if t & POOL != 0 {
-            return tree::<Member>(ptr, location, t);
-        }
+    let has_children = c.child().is_some();
+    if t & POOL != 0 {
+        return if has_children {
+            pool_tree(ptr, location, t)
+        } else {
+            pool_leaf(ptr, location, t)
+        };
+    }
+    if t & TOP != 0 {
+        return if has_children {
+            tree::<Plain>(ptr, location, t)
+        } else {
+            top_leaf(ptr, location, t)
+        };
+    }
+    if Limited::is(t) {
+        return if has_children {
+            tree::<Limited>(ptr, location, t)
+        } else {
+            leaf::<Limited>(ptr, location, t)
+        };
+    }
+    if has_children {
         return any_tree(ptr, location, t);
     }
-    if t & !(shed::UNASKED | DTOR) == 0 {
-        return unreferenced(c, t, location);
+    leaf::<Large>(ptr, location, t)
+}
+
+/// What has a destructor, and nothing else to be asked.
+#[inline(never)]
+fn with_destructor(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    let Some(destructor) = refs::destructor(c, t) else {
+        return -1; // after a fault
+    };
+    let running = c.add(RUNNING);
+    // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or move.
+    let refuses = unsafe { destructor(ptr) } == -1;
+    if refuses || c.head() != running {
+        return match asked(c, refuses, location) {
+            Ok(t) => unasked(ptr, location, t & !DTOR),
+            Err(Step::Already) => 0,
+            Err(_) => -1,
+        };
     }
-    odd(c, t, location)
+    c.sub(RUNNING);
+    unasked(ptr, location, t & !DTOR)
+}
+
+/// A chunk that has been asked, and is `t` but for its destructor.
+#[inline(always)]
+fn unasked(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if !Plain::is(t) {
+        return slow(ptr, location, t);
+    }
+    if Chunk::before(ptr).child().is_some() {
+        return tree::<Plain>(ptr, location, t);
+    }
+    leaf::<Plain>(ptr, location, t)
 }
 
 /// Frees a chunk and all below it; the fast way is for what is all of one kind.
@@ -154,7 +187,30 @@ fn tree<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int
 /// Frees a leaf; the fast way is for what is of that kind.
 #[inline(never)]
 fn leaf<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if shed::leaf::<K>(Chunk::before(ptr), t, location) {
+    if K::is(t) && shed::leaf::<K>(Chunk::before(ptr), t, location) {
+        return 0;
+    }
+    any_leaf(ptr, location, t)
+}
+
+/// A pool with what is in it, and perhaps below that.
+#[inline(never)]
+fn pool_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::all_below::<Member>(Chunk::before(ptr), location) {
+        return pool_leaf(ptr, location, t);
+    }
+    any_tree(ptr, location, t)
+}
+
+#[inline(never)]
+fn pool_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
+    let is_gone = if Pool::is(t) {
+        shed::leaf::<Pool>(c, t, location)
+    } else {
+        InnerPool::is(t) && shed::leaf::<InnerPool>(c, t, location)
+    };
+    if is_gone {
         return 0;
     }
     any_leaf(ptr, location, t)
@@ -184,7 +240,8 @@ fn result(is_gone: bool) -> c_int {
 }
 
 #[inline(never)]
-fn odd(c: Chunk, t: Payload, location: *const c_char) -> c_int {
+fn odd(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    let c = Chunk::before(ptr);
     if !is_alive(t) {
         c.bad();
         return -1;

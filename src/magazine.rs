@@ -380,6 +380,28 @@ pub fn room_large(size: usize) -> Option<Room> {
     room_at(top_large(size)?)
 }
 
+/// The same for a block of so many bytes, header included.
+#[inline(always)]
+pub fn room_for_block(bytes: usize) -> Option<Room> {
+    let size = bytes - HEADER;
+    if size <= SMALL_MAX {
+        room(size)
+    } else {
+        room_large(size)
+    }
+}
+
+/// A kept block of so many bytes, header included; a chunk without `EXACT` was seen.
+#[inline(always)]
+pub fn pop_block(bytes: usize) -> Option<NonNull<u8>> {
+    let size = bytes - HEADER;
+    if size <= SMALL_MAX {
+        pop(size)
+    } else {
+        pop_large(size)
+    }
+}
+
 /// The same as [`pop`] for a larger one.
 #[inline(always)]
 pub fn pop_large(size: usize) -> Option<NonNull<u8>> {
@@ -546,10 +568,21 @@ unsafe fn give_back(class: usize, block: Block) {
     }
 }
 
-/// A record that this thread keeps.
+/// A record that this thread keeps; a chunk without `EXACT` was seen.
 #[inline(always)]
 pub fn pop_record() -> Option<NonNull<Record>> {
+    pop_at(top_in(now_known(), RECORDS)).map(NonNull::cast)
+}
+
+/// The same in any case.
+pub fn take_record() -> Option<NonNull<Record>> {
     pop_class(RECORDS).map(NonNull::cast)
+}
+
+/// Room for a record; a chunk without `EXACT` was seen.
+#[inline(always)]
+pub fn room_for_record() -> Option<Room> {
+    room_at(top_in(now_known(), RECORDS))
 }
 
 /// One from the depot, where there is none.

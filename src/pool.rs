@@ -12,8 +12,8 @@
 
 use crate::alloc::{self, Site};
 use crate::header::{
-    ALIGN, Chunk, DYING, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, RUNNING, TOP,
-    round, size_of_payload,
+    ALIGN, Chunk, DYING, EASY, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload,
+    RUNNING, TOP, round, size_of_payload,
 };
 use crate::records::{self, CACHE, Kind, LESS, ONE, OWN, Record, record};
 use crate::{cache, fault, limit, list, magazine, refs, root, sysmem, tools};
@@ -85,8 +85,76 @@ pub fn pooled_object(
     with_room(ctx, size, room, name)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
+    if let Some(parent) = ctx {
+        let c = with_room_fast(parent, size, room, name);
+        if c.is_some() {
+            return c;
+        }
+    }
+    with_room_slow(ctx, size, room, name)
+}
+
+/// A kept block below an easy parent, or room in a pool, and a kept record.
+#[inline(always)]
+fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
+    let before = round(HEADER + size);
+    let bytes = before + room;
+    let first = list::first_below(parent).ok()?;
+    let t = parent.payload();
+    let record = magazine::pop_record()?;
+    let (c, outer) = if t >> EASY == 0 {
+        match magazine::pop_block(bytes) {
+            Some(block) => (Chunk::at(block), null_mut()),
+            None => return not_opened(record),
+        }
+    } else if t & !SIZED_AND_EASY & !(MEMBER | POOL) == 0 {
+        match carve_fast(parent, bytes) {
+            Some((place, r)) => (place.take(), r),
+            None => return not_opened(record),
+        }
+    } else {
+        return not_opened(record);
+    };
+    let (r, start) = (record.as_ptr(), c.start().wrapping_add(before - LESS));
+    // SAFETY: a fresh record.
+    unsafe {
+        r.write(Record {
+            next: start,
+            end: start.wrapping_add(room),
+            base: records::stands_for(c),
+            top: c.start().wrapping_add(bytes + LESS),
+            live: OWN,
+            kind: Kind::Pool,
+            start,
+            outer,
+            account: null_mut(),
+        });
+    }
+    c.set_home(r.cast());
+    let is_member = if outer.is_null() { 0 } else { MEMBER };
+    c.born(parent, first, size as u64 | POOL | is_member, name);
+    list::link_born(parent, first, c);
+    Some(c)
+}
+
+/// What a payload may be of an easy parent.
+const SIZED_AND_EASY: Payload = (1 << EASY) - 1;
+
+#[cold]
+fn not_opened(record: NonNull<Record>) -> Option<Chunk> {
+    records::put(record.as_ptr());
+    None
+}
+
+#[inline(never)]
+fn with_room_slow(
+    ctx: Option<Chunk>,
+    size: usize,
+    room: usize,
+    name: *const c_char,
+) -> Option<Chunk> {
     let parent = root::or_null_context(ctx);
     let before = footprint(HEADER + size);
     let Some(record) = records::make() else {
@@ -417,6 +485,44 @@ impl Leaving {
         } else if self.end == record!(self.r).next {
             record!(self.r).next = self.begin;
         }
+    }
+}
+
+/// A pool in which nothing is alive but its own chunk, which goes.
+pub struct Closing(*mut Record, magazine::Room);
+
+/// What is just a pool, and perhaps a member, if it is that.
+#[inline(always)]
+pub fn to_close(c: Chunk) -> Option<Closing> {
+    let r = records::at(c.home());
+    // Nobody watches it, or the chunk would be `EXACT`; a cache has a sign.
+    if record!(r).base != records::stands_for(c) || record!(r).live != OWN {
+        return None;
+    }
+    Some(Closing(r, magazine::room_for_record()?))
+}
+
+impl Closing {
+    /// Of its block.
+    #[inline(always)]
+    pub fn bytes(&self) -> usize {
+        bytes_of(self.0)
+    }
+
+    /// The block leaves the pool that it lies in, if that stays.
+    #[inline(always)]
+    pub fn leaves_outer(&self, c: Chunk) -> Option<Leaving> {
+        let outer = record!(self.0).outer;
+        if outer.is_null() {
+            return None;
+        }
+        member_to_leave(outer, c, self.bytes() - HEADER)
+    }
+
+    /// It goes.
+    #[inline(always)]
+    pub fn close(self) {
+        records::put_into(self.1, self.0);
     }
 }
 

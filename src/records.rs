@@ -150,7 +150,7 @@ unsafe extern "C" {
 /// A fresh one; `None` if there is none to be had.
 #[inline]
 pub fn make() -> Option<NonNull<Record>> {
-    match magazine::pop_record() {
+    match magazine::take_record() {
         None => make_slow(),
         record => record,
     }
@@ -235,10 +235,22 @@ pub unsafe fn unload() {
 /// Gives a record back, for the next one who makes one.
 #[inline]
 pub fn put(record: *mut Record) {
+    empty(record);
+    magazine::put_record(record);
+}
+
+/// The same, where there is room for it.
+#[inline(always)]
+pub fn put_into(room: magazine::Room, record: *mut Record) {
+    empty(record);
+    room.keep(record.cast());
+}
+
+#[inline(always)]
+fn empty(record: *mut Record) {
     // Whoever still leads here finds nothing of his.
     // SAFETY: a record that the caller made, and gives up.
     unsafe { record.write(EMPTY) };
-    magazine::put_record(record);
 }
 
 /// Gives a free record back to the table, for any thread.

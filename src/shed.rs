@@ -139,6 +139,52 @@ impl KindIn for Object {
     }
 }
 
+/// A pool with a block of its own, in which nothing else is alive.
+pub struct Pool(pool::Closing, Room);
+
+impl Kind for Pool {
+    #[inline(always)]
+    fn is(t: Payload) -> bool {
+        t >> FLAGS == POOL >> FLAGS
+    }
+
+    #[inline(always)]
+    fn ready(c: Chunk, _t: Payload) -> Option<Self> {
+        let pool = pool::to_close(c)?;
+        let room = magazine::room_for_block(pool.bytes())?;
+        Some(Pool(pool, room))
+    }
+
+    #[inline(always)]
+    fn go(self, c: Chunk) {
+        self.0.close();
+        self.1.keep(c.start());
+    }
+}
+
+/// The same of a pool that lies in a pool, in which more is alive.
+pub struct InnerPool(pool::Closing, pool::Leaving);
+
+impl Kind for InnerPool {
+    #[inline(always)]
+    fn is(t: Payload) -> bool {
+        t >> FLAGS == (POOL | MEMBER) >> FLAGS
+    }
+
+    #[inline(always)]
+    fn ready(c: Chunk, _t: Payload) -> Option<Self> {
+        let pool = pool::to_close(c)?;
+        let left = pool.leaves_outer(c)?;
+        Some(InnerPool(pool, left))
+    }
+
+    #[inline(always)]
+    fn go(self, _c: Chunk) {
+        self.0.close();
+        self.1.leave();
+    }
+}
+
 /// A small block of its own below a limit.
 pub struct Limited(limit::Leaving, Room);
 
@@ -190,7 +236,13 @@ fn goes<K: Kind>(ready: Option<K>, c: Chunk, location: *const c_char) -> bool {
 /// of another kind or cannot go the fast way.
 #[inline(always)]
 pub fn all_of<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    shed(c, location, K::is, leave_first::<K>).is_none() && K::is(t) && leaf::<K>(c, t, location)
+    all_below::<K>(c, location) && K::is(t) && leaf::<K>(c, t, location)
+}
+
+/// The same, but for the chunk itself.
+#[inline(always)]
+pub fn all_below<K: Kind>(c: Chunk, location: *const c_char) -> bool {
+    shed(c, location, K::is, leave_first::<K>).is_none()
 }
 
 /// Frees what is below `top`, whose list is its thread's alone, as long as there is nothing
