@@ -17,7 +17,7 @@
 //! any case.  All of it goes back when the thread ends, the library goes, or memory is
 //! short.
 
-use crate::header::{HEADER, MAX_SIZE};
+use crate::header::HEADER;
 use crate::records::{self, Record};
 use crate::{root, sysmem};
 use core::ffi::{c_int, c_void};
@@ -95,20 +95,22 @@ pub fn is_same_block(old: usize, new: usize) -> bool {
     if old <= SMALL_MAX {
         return new <= SMALL_MAX && small_class(old) == small_class(new);
     }
-    // One power, one step: the same class.
-    let (old, new_last) = (HEADER + old - 1, HEADER + new - 1);
-    let shift = usize::BITS - 1 - old.leading_zeros() - STEPS.trailing_zeros();
-    (old ^ new_last) >> shift == 0 && new > SMALL_MAX
+    new > SMALL_MAX && is_same_large_block(old, new)
 }
 
-/// Has the block of a chunk of `old` user bytes room for `new`, which is more?
+/// The same for more than [`SMALL_MAX`].
 #[inline(always)]
-pub fn has_room(old: usize, new: usize) -> bool {
-    if old <= SMALL_MAX {
-        new <= ((old + 7) | 15) - 7
-    } else {
-        new < MAX_SIZE && is_same_block(old, new)
-    }
+pub const fn is_same_large_block(old: usize, new: usize) -> bool {
+    // One power, one step: what differs, times the steps, has a lower highest bit.
+    let (old, new) = ((HEADER + old - 1) as u64, (HEADER + new - 1) as u64);
+    let differs = (old ^ new) * STEPS as u64;
+    differs < old & !differs
+}
+
+/// How many user bytes the block of a chunk of so many has room for, at most [`SMALL_MAX`].
+#[inline(always)]
+pub const fn small_room(size: usize) -> usize {
+    ((size + 7) | 15) - 7
 }
 
 // ---- the magazines of a thread --------------------------------------------------
@@ -1001,8 +1003,7 @@ mod tests {
             let size = bytes - HEADER;
             assert!(is_same_block(size, whole - HEADER), "{bytes}");
             assert!(!is_same_block(size, whole - HEADER + 1), "{bytes}");
-            assert!(!has_room(size, whole - HEADER + 1), "{bytes}");
-            assert!(has_room(size, whole - HEADER), "{bytes}");
+            assert!(size > SMALL_MAX || small_room(size) == whole - HEADER);
         }
     }
 }

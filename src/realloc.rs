@@ -11,7 +11,7 @@ use crate::header::{
     RUNNING, SPECIAL, TOP, size_of_payload,
 };
 use crate::limit::{self, Account};
-use crate::magazine::{self, SMALL_MAX};
+use crate::magazine::{self, SMALL_MAX, is_same_block};
 use crate::pool::{self, Resized};
 use crate::{list, refs, root, shed, sysmem, tools};
 use core::ffi::{c_char, c_void};
@@ -43,7 +43,14 @@ pub unsafe fn grow_fast(
     }
     let old = size_of_payload(t);
     let size = size(old);
-    if size <= old || !magazine::has_room(old, size) {
+    if size <= old {
+        return None;
+    }
+    if old <= SMALL_MAX {
+        if size > magazine::small_room(old) {
+            return None;
+        }
+    } else if size >= MAX_SIZE || !magazine::is_same_large_block(old, size) {
         return None;
     }
     c.add((size - old) as u64);
@@ -120,7 +127,7 @@ fn cut_off(c: Chunk, old: usize, size: usize) {
 /// A chunk gets `size`, which is less, in the block it has.
 fn keep_block(c: Chunk, t: Payload, size: usize) {
     cut_off(c, size_of_payload(t), size);
-    let exact = if magazine::is_same_block(size_of_payload(t), size) {
+    let exact = if is_same_block(size_of_payload(t), size) {
         0
     } else {
         EXACT
@@ -131,7 +138,7 @@ fn keep_block(c: Chunk, t: Payload, size: usize) {
 /// A chunk with a block of its own gets another size, perhaps another block.
 fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     let old = size_of_payload(t);
-    if t & EXACT == 0 && magazine::is_same_block(old, size) {
+    if t & EXACT == 0 && is_same_block(old, size) {
         cut_off(c, old, size);
         c.set_payload(with_size(t, size));
         return Some(c);
