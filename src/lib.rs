@@ -54,14 +54,18 @@
 //!
 //! `talloc_strdup(ctx, "text")`: [`alloc::spot`] decodes the head of `ctx`: nothing that is
 //! an obstacle to children.  The first child leads back; the magazine of this size has a
-//! block: the header is written, and linked.  Else `alloc::slow` puts a member into the
-//! pool that `ctx` is or lies in, takes a block from malloc, charges the account of a
-//! limit, or goes step by step.
+//! block: the header is written, and linked.  Else `alloc::slow` sees at a glance which of
+//! these it is: a member of the pool that `ctx` is or lies in, a block from malloc, a large
+//! one, one below a limit, one without a parent; `alloc::any` does all else step by step.
 //!
 //! `talloc_free(p)`: [`free::user`] decodes the head: plain and small; no child; the
 //! neighbours lead back: out of the list, the head is dead, the block goes to its magazine.
-//! Else `free::slow`: children without anything to ask are shed leaf by leaf; a destructor
-//! is asked; what is left to ask is walked as `free` tells.
+//! Else `free::slow`: trees of one kind go in one loop of [`shed`]; a destructor is asked;
+//! what is left to ask is walked as `free` tells.
+//!
+//! A chunk without the flag `EXACT` tells that nobody watches and that it is known where a
+//! thread's magazines are: every chunk would have it otherwise.  The fast ways see such a
+//! chunk first, and so ask for neither.
 //!
 //! # What was written over
 //!

@@ -38,8 +38,7 @@ struct handle_chunk {
 
 /* What a home leads to, out of band. */
 struct record {
-	unsigned char *next, *end, *base;
-	size_t len;
+	unsigned char *next, *end, *base, *top;
 	uint32_t live, kind;
 	unsigned char *start;
 	struct record *outer, *account;
@@ -77,7 +76,7 @@ static inline void check_layout(void)
 	    handle->handle.target != header_of(older) ||
 	    handle->handle.back != &header_of(older)->extra ||
 	    header_of(older)->extra != (uintptr_t)handle ||
-	    h->home != header_of(parent)->home || ((struct record *)h->home)->len < 1000) {
+	    h->home != header_of(parent)->home || ((struct record *)h->home)->base != (unsigned char *)parent - 1) {
 		fprintf(stderr, "layout.h does not describe this library\n");
 		exit(2);
 	}

@@ -440,7 +440,7 @@ static bool make_value(enum value value, int word, uint64_t *v)
 	case OF_OTHER_POOL: p = header_of(s.other_pool)->home; break;
 	case OF_LIMITED: p = header_of(s.limited)->home; break;
 	case OF_CACHE: p = header_of(s.cache)->home; break;
-	case OF_SLOTS: p = ((struct record *)header_of(s.cache)->home)->end; break;
+	case OF_SLOTS: p = ((struct record *)header_of(s.cache)->home)->start; break;
 	default:
 		/* such a word is good for a link back only */
 		if (header_words[word].offset != offsetof(struct header, pprev) &&

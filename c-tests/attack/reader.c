@@ -3,7 +3,7 @@
  * and sealed destructor), knows all addresses, sizes, flags and the formulas of
  * src/mac.rs, and solves for the keys.
  *
- *   head = ((place + 1) * K1 ^ payload) * K2      seal = ((place + 1) * K1 ^ address) * K3
+ *   head = ((place + 1) * K1 + payload) * K2      seal = ((place + 1) * K1 + address) * K3
  *
  * usage: reader [-n PROCESSES] [TITLE]
  *
@@ -51,7 +51,7 @@ struct reading {
 /* The low bits of what K1 is if the inverse of K2 is k. */
 static uint64_t place_key(const struct reading *r, uint64_t k)
 {
-	return (r->head * k ^ r->payload) * inverse(r->place + 1);
+	return (r->head * k - r->payload) * inverse(r->place + 1);
 }
 
 /* All k, as far as there is room, that fit the readings; answers how many. */
@@ -159,7 +159,7 @@ static int process(int reads)
 	/* another size in the same place */
 	size_at = user_of(h[0]);
 	size_wanted = 900;
-	h[0]->head = ((r[0].place + 1) * k1 ^ (900 | DTOR)) * k2;
+	h[0]->head = ((r[0].place + 1) * k1 + (900 | DTOR)) * k2;
 	result |= verdict_of(ask_for_size, NULL) == RAN ? SIZE_FORGED : 0;
 	h[0]->head = two_states ? r[1].head : r[0].head;
 
@@ -168,7 +168,7 @@ static int process(int reads)
 	{
 		static char own[256] __attribute__((aligned(64)));
 
-		((struct header *)own)->head = (((uintptr_t)own + 1) * k1 ^ 48) * k2;
+		((struct header *)own)->head = (((uintptr_t)own + 1) * k1 + 48) * k2;
 		size_at = own + sizeof(struct header);
 	}
 	result |= verdict_of(ask_for_size, NULL) == RAN ? MOVED : 0;
@@ -176,13 +176,13 @@ static int process(int reads)
 	/* his function for the first destructor: K3 from the seal that was read there, as far as
 	 * it can be */
 	{
-		uint64_t word = (r[0].place + 1) * k1 ^ good, k3 = random_word() | 1;
+		uint64_t word = (r[0].place + 1) * k1 + good, k3 = random_word() | 1;
 		int zeros = word == 0 ? 64 : __builtin_ctzll(word);
 
 		if (reads > 1 && zeros < 64)
 			k3 = (h[0]->extra >> zeros) * inverse(word >> zeros) |
 			     (zeros > 0 ? random_word() << (64 - zeros) : 0);
-		h[0]->extra = ((r[0].place + 1) * k1 ^ evil) * k3;
+		h[0]->extra = ((r[0].place + 1) * k1 + evil) * k3;
 	}
 	result |= verdict_of(free_victim, user_of(h[0])) == RAN ? WAS_RUN : 0;
 	return result;
@@ -239,8 +239,8 @@ static bool try_with_one_read(long n)
 		attempt(&guesses, h, random_word());
 		/* differences of the payload in one high bit: those of the head are in few */
 		attempt(&same, h, head + (guess << (i & 1 ? 39 : 32 + i % 7)));
-		attempt(&keys, h, ((r.place + 1) * k1 ^ (900 + (uint64_t)(i & 1))) * k2);
-		attempt(&moved, copy, (((uintptr_t)copy + 1) * k1 ^ 48) * k2);
+		attempt(&keys, h, ((r.place + 1) * k1 + 900 + (uint64_t)(i & 1)) * k2);
+		attempt(&moved, copy, (((uintptr_t)copy + 1) * k1 + 48) * k2);
 		attempt(&near, copy, head + ((uintptr_t)copy - r.place) * guess);
 	}
 	talloc_set_abort_fn(NULL);
@@ -279,7 +279,7 @@ static bool solver_solves(void)
 	for (i = 0; i < READS; i++) {
 		r[i].place = 0x555500000000 + 112 * (uint64_t)i;
 		r[i].payload = (40 + (uint64_t)i) | DTOR;
-		r[i].head = ((r[i].place + 1) * k1 ^ r[i].payload) * k2;
+		r[i].head = ((r[i].place + 1) * k1 + r[i].payload) * k2;
 	}
 	count = solve(r, READS, found, next);
 	for (i = 0; i < count; i++)
