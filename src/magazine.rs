@@ -2,7 +2,7 @@
 //!
 //! A magazine is an array of pointers; what lies in the blocks is neither trusted nor
 //! written.  A zero below the lowest and the alignment above the highest place tell empty
-//! and full, so that [`pop`] and [`push`] are five instructions:
+//! and full, so that taking one and keeping one are five instructions:
 //!
 //! ```text
 //!   | ...unused... | 0 | block | block | block |  ...room...  |  <- aligned
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A full magazine asks for more room, [`Magazines::grow`]; when it has all of its array,
-//! its lower half goes to a *depot*, from where [`refill`] takes it back.  What all of
+//! its lower half goes to a *depot*, from where [`Magazines::refill`] takes it back.  What all of
 //! that may hold is bounded, in bytes: 256 KiB, or a quarter of what is alive where that
 //! is more: a program that frees much and goes on with much is going to want it again.
 //! Room is taken from classes that have gone cold; a few blocks of each class are kept in
