@@ -257,7 +257,16 @@ fn is_readable_at(place: *const c_void) -> bool {
     unsafe {
         let (me, none) = (libc::syscall(libc::SYS_getpid), 0_usize);
         let (to, from) = (&raw const to, &raw const from);
-        if libc::syscall(libc::SYS_process_vm_readv, me, to, 1_usize, from, 1_usize, none) == 1 {
+        if libc::syscall(
+            libc::SYS_process_vm_readv,
+            me,
+            to,
+            1_usize,
+            from,
+            1_usize,
+            none,
+        ) == 1
+        {
             return true;
         }
         if *libc::__errno_location() == libc::EFAULT {

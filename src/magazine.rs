@@ -20,9 +20,11 @@
 use crate::header::HEADER;
 use crate::records::{self, Record};
 use crate::{root, sysmem};
+use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 // ---- classes ------------------------------------------------------------------
 
@@ -136,19 +138,22 @@ const SHELF: usize = 64 * 1024;
 struct Shelf {
     /// Loads in use.
     used: usize,
+    /// Loads that have ever been used.
+    begun: usize,
 }
 
+/// What lies on a shelf, in whose first place it is itself.
+const ON_SHELF: usize = SHELF / size_of::<Load>() - 1;
+
+/// All zeros but `top`.  What every thread needs comes first, so that one with few sizes
+/// touches few pages.
 #[repr(C)]
 struct Magazines {
-    /// The highest block of each class.
-    top: [*mut Block; CLASSES],
+    /// The highest block of each class that is not large.
+    top: [*mut Block; FIRST_LARGE],
     // Only in those of a thread, not in `NO_MAGAZINES`:
-    depot: [*mut Load; CLASSES],
-    loads: [u32; CLASSES],
     /// How many blocks the array of a class may hold.
     room: [u8; CLASSES],
-    /// The lower bits of `top` when the hand came by.
-    seen: [u16; CLASSES],
     /// The class that may lose room next.
     hand: usize,
     /// What full magazines and the depot would hold, in bytes.
@@ -162,12 +167,30 @@ struct Magazines {
     /// What is alive here, as it was added to `ALIVE`.
     told: isize,
     free_loads: *mut Load,
+    /// The newest shelf, if it has loads that were never used.
+    shelf: *mut Shelf,
     /// All threads', under the lock of `root`.
     older: *mut Magazines,
     newer: *mut Magazines,
-    /// In pages of their own, which are touched as they are used.
-    arrays: [Array; CLASSES],
+    arrays: [Array; FIRST_LARGE],
+    depot: [*mut Load; CLASSES],
+    loads: [u32; CLASSES],
+    /// The lower bits of the top when the hand came by.
+    seen: [u16; CLASSES],
+    /// As `top`, of large classes; NULL before there was room.
+    large_top: [*mut Block; LARGE],
+    large_arrays: [Array; LARGE],
 }
+
+/// Those of the first thread that has any.  They lie behind the library's other data, in
+/// whose last page the first few classes are.
+struct First(UnsafeCell<MaybeUninit<Magazines>>);
+
+// SAFETY: used by the one thread that finds `FIRST_IS_TAKEN` clear.
+unsafe impl Sync for First {}
+
+static FIRST: First = First(UnsafeCell::new(MaybeUninit::zeroed()));
+static FIRST_IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A field of one class.
 macro_rules! of {
@@ -204,7 +227,7 @@ static talloc_impl_no_magazines: NoMagazines = NoMagazines {
 static ALIVE: Alone = Alone(AtomicIsize::new(0));
 
 /// Has a line of the processor's cache to itself: threads write to it.
-#[repr(align(128))]
+#[repr(align(64))]
 struct Alone(AtomicIsize);
 
 unsafe extern "C" {
@@ -261,24 +284,34 @@ fn mine() -> Option<*mut Magazines> {
     (m.cast_const() != none).then_some(m)
 }
 
-/// Is there a class of that number where this thread's pointer leads?
-#[inline]
-fn has_class(class: usize) -> bool {
-    class < FIRST_LARGE || mine().is_some()
-}
-
+/// The top of a class that is not large.
 #[inline(always)]
 fn top(class: usize) -> Option<*mut *mut Block> {
-    debug_assert!(class < CLASSES);
+    debug_assert!(class < FIRST_LARGE);
     let m = now()?.as_ptr();
-    // SAFETY: a field of what is there: `has_class` has been asked, or it is no large one.
+    // SAFETY: a field of what is there.
     Some(unsafe { (&raw mut (*m).top).cast::<*mut Block>().add(class) })
+}
+
+/// The top of any class; `None` if there is nothing in it, and no room.
+#[inline(always)]
+fn top_of_any(class: usize) -> Option<*mut *mut Block> {
+    if class < FIRST_LARGE {
+        return top(class);
+    }
+    // SAFETY: this thread's.
+    let top = unsafe { (*mine()?).top_of(class) };
+    (!top.is_null()).then_some(top)
 }
 
 #[inline(always)]
 fn pop_class(class: usize) -> Option<NonNull<u8>> {
-    let top = top(class)?;
-    // SAFETY: `top` of each class leads to a place of its array: the sentinel, or above.
+    pop_at(top(class)?)
+}
+
+#[inline(always)]
+fn pop_at(top: *mut *mut Block) -> Option<NonNull<u8>> {
+    // SAFETY: the top of each class leads to a place of its array: the sentinel, or above.
     unsafe {
         let place = *top;
         let block = NonNull::new(*place)?;
@@ -289,7 +322,11 @@ fn pop_class(class: usize) -> Option<NonNull<u8>> {
 
 #[inline(always)]
 fn push_class(class: usize, block: Block) -> bool {
-    let Some(top) = top(class) else { return false };
+    top(class).is_some_and(|top| push_at(top, block))
+}
+
+#[inline(always)]
+fn push_at(top: *mut *mut Block, block: Block) -> bool {
     // SAFETY: as above; the place behind it is one of the array unless it is aligned as
     // the array is.
     unsafe {
@@ -339,7 +376,7 @@ pub unsafe fn put(bytes: usize, block: Block) {
     unsafe {
         if class >= CLASSES {
             sysmem::free(block);
-        } else if !has_class(class) || !push_class(class, block) {
+        } else if !top_of_any(class).is_some_and(|top| push_at(top, block)) {
             put_slow(class, block);
         }
     }
@@ -348,8 +385,8 @@ pub unsafe fn put(bytes: usize, block: Block) {
 /// A block of `bytes` bytes, header included, kept or fresh.
 pub fn get(bytes: usize) -> Option<NonNull<u8>> {
     let (class, whole) = class_of(bytes);
-    if class < CLASSES && has_class(class) {
-        let kept = pop_class(class);
+    if class < CLASSES {
+        let kept = top_of_any(class).and_then(pop_at);
         if kept.is_some() {
             return kept;
         }
@@ -402,7 +439,7 @@ unsafe fn put_slow(class: usize, block: Block) {
         let cost = cost(class);
         if m.direct >= cost && usize::from(*of!(m.room[class])) >= FEW {
             m.direct -= cost;
-        } else if m.make_room(class) && push_class(class, block) {
+        } else if m.make_room(class) && push_at(m.top_of(class), block) {
             return;
         }
         m.went_back(class, 1);
@@ -451,7 +488,20 @@ pub fn put_record(record: *mut Record) {
 
 impl Magazines {
     fn array(&mut self, class: usize) -> *mut Block {
-        of!(self.arrays[class]).0.as_mut_ptr()
+        if class < FIRST_LARGE {
+            of!(self.arrays[class]).0.as_mut_ptr()
+        } else {
+            of!(self.large_arrays[class - FIRST_LARGE]).0.as_mut_ptr()
+        }
+    }
+
+    #[inline(always)]
+    fn top_of(&mut self, class: usize) -> &mut *mut Block {
+        if class < FIRST_LARGE {
+            of!(self.top[class])
+        } else {
+            of!(self.large_top[class - FIRST_LARGE])
+        }
     }
 
     /// Where the sentinel of a class is.
@@ -462,7 +512,7 @@ impl Magazines {
 
     /// How many blocks lie in the array of a class.
     fn held(&mut self, class: usize) -> usize {
-        (of!(self.top[class]).addr() - self.sentinel(class).addr()) / size_of::<Block>()
+        (self.top_of(class).addr() - self.sentinel(class).addr()) / size_of::<Block>()
     }
 
     /// Bytes of small blocks that are alive here.
@@ -536,11 +586,16 @@ impl Magazines {
         if usize::from(*of!(self.room[class])) == ROOM {
             return self.unload(class);
         }
-        let (sentinel, count) = (self.sentinel(class), self.held(class) + 1);
+        let sentinel = self.sentinel(class);
+        if *of!(self.room[class]) == 0 {
+            *self.top_of(class) = sentinel;
+        }
+        let count = self.held(class) + 1;
+        let top = self.top_of(class);
         // SAFETY: within the array, since there is room for `more`.
         unsafe {
             sentinel.sub(more).copy_from(sentinel, count);
-            *of!(self.top[class]) = of!(self.top[class]).sub(more);
+            *top = (*top).sub(more);
         }
         *of!(self.room[class]) += more as u8;
         self.reserved += more * cost(class);
@@ -560,7 +615,8 @@ impl Magazines {
                 .copy_from_nonoverlapping(lowest, HALF);
             (*load).next = *of!(self.depot[class]);
             lowest.copy_from(lowest.add(HALF), ROOM - HALF);
-            *of!(self.top[class]) = of!(self.top[class]).sub(HALF);
+            let top = self.top_of(class);
+            *top = (*top).sub(HALF);
         }
         *of!(self.depot[class]) = load;
         *of!(self.loads[class]) += 1;
@@ -569,16 +625,18 @@ impl Magazines {
     }
 
     /// Half a magazine comes back from the depot, into an empty one; one block of it.
+    #[cold]
+    #[inline(never)]
     fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
         let load = *of!(self.depot[class]);
         let lowest = self.sentinel(class).wrapping_add(1);
         // SAFETY: there is a load; the array of a class with one has all its room.
         unsafe {
             lowest.copy_from_nonoverlapping((&raw const (*load).blocks).cast::<Block>(), HALF);
-            *of!(self.top[class]) = lowest.add(HALF - 1);
+            *self.top_of(class) = lowest.add(HALF - 1);
         }
         self.drop_load(class);
-        pop_class(class)
+        pop_at(self.top_of(class))
     }
 
     /// The topmost load of a class is empty.
@@ -605,43 +663,36 @@ impl Magazines {
                     at = &raw mut (**at).next;
                 }
             }
+            if self.shelf == shelf {
+                self.shelf = null_mut();
+            }
             sysmem::unmap(shelf.cast(), SHELF);
         }
     }
 
     fn new_load(&mut self) -> Option<*mut Load> {
-        if self.free_loads.is_null() {
-            self.new_shelf()?;
-        }
         let load = self.free_loads;
-        // SAFETY: a free load on a shelf of ours.
+        // SAFETY: loads on shelves of ours, which are aligned to their size: one that is free,
+        // or the next of the newest shelf.
         unsafe {
-            self.free_loads = (*load).next;
-            let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
-            (*shelf).used += 1;
-        }
-        Some(load)
-    }
-
-    fn new_shelf(&mut self) -> Option<()> {
-        let twice = sysmem::pages(2 * SHELF)?.as_ptr();
-        let shelf = twice.map_addr(|at| (at + SHELF - 1) & !(SHELF - 1));
-        let before = shelf.addr() - twice.addr();
-        // SAFETY: the parts of a fresh mapping that are not the aligned one.
-        unsafe {
-            if before != 0 {
-                sysmem::unmap(twice, before);
+            if !load.is_null() {
+                self.free_loads = (*load).next;
+                let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
+                (*shelf).used += 1;
+                return Some(load);
             }
-            sysmem::unmap(shelf.add(SHELF), SHELF - before);
+            if self.shelf.is_null() {
+                self.shelf = new_shelf()?;
+            }
+            let shelf = self.shelf;
+            (*shelf).used += 1;
+            (*shelf).begun += 1;
+            let load = shelf.cast::<Load>().add((*shelf).begun);
+            if (*shelf).begun == ON_SHELF {
+                self.shelf = null_mut();
+            }
+            Some(load)
         }
-        // The first place is the shelf's own.
-        for i in (1..SHELF / size_of::<Load>()).rev() {
-            let load = shelf.cast::<Load>().wrapping_add(i);
-            // SAFETY: within the shelf.
-            unsafe { (*load).next = self.free_loads };
-            self.free_loads = load;
-        }
-        Some(())
     }
 
     /// Takes room from classes that are cold, until so many bytes are left; `class` is spared,
@@ -653,7 +704,7 @@ impl Magazines {
             if *of!(self.room[at]) == 0 || at == class {
                 continue;
             }
-            let seen = of!(self.top[at]).addr() as u16;
+            let seen = self.top_of(at).addr() as u16;
             let is_cold = core::mem::replace(of!(self.seen[at]), seen) == seen;
             while is_cold && self.reserved > bytes && self.take_room(at, FEW) {}
         }
@@ -702,7 +753,7 @@ impl Magazines {
             let new = sentinel.add(less);
             new.add(1).copy_from(lowest, held - gone);
             *new = null_mut();
-            *of!(self.top[class]) = new.add(held - gone);
+            *self.top_of(class) = new.add(held - gone);
         }
         self.went_back(class, gone);
         *of!(self.room[class]) -= less as u8;
@@ -718,23 +769,61 @@ impl Magazines {
     }
 }
 
+/// An empty shelf, whose pages are touched as loads are used.
+fn new_shelf() -> Option<*mut Shelf> {
+    let twice = sysmem::pages(2 * SHELF)?.as_ptr();
+    let shelf = twice.map_addr(|at| (at + SHELF - 1) & !(SHELF - 1));
+    let before = shelf.addr() - twice.addr();
+    // SAFETY: the parts of a fresh mapping that are not the aligned one.
+    unsafe {
+        if before != 0 {
+            sysmem::unmap(twice, before);
+        }
+        sysmem::unmap(shelf.add(SHELF), SHELF - before);
+    }
+    Some(shelf.cast())
+}
+
+/// Zeros for the magazines of a thread.
+fn place() -> Option<*mut Magazines> {
+    if !FIRST_IS_TAKEN.swap(true, Relaxed) {
+        return Some(FIRST.0.get().cast());
+    }
+    Some(sysmem::pages(size_of::<Magazines>())?.as_ptr().cast())
+}
+
+/// Gives them back.  The first thread's are not used again: only their pages go.
+///
+/// # Safety
+/// They came from [`place`], and nobody uses them any more.
+unsafe fn give_place_back(m: *mut Magazines) {
+    let (start, bytes) = (m.cast::<u8>(), size_of::<Magazines>());
+    // SAFETY: the caller's promise.
+    unsafe {
+        if m == FIRST.0.get().cast() {
+            sysmem::forget(start, bytes);
+        } else {
+            sysmem::unmap(start, bytes);
+        }
+    }
+}
+
 /// Makes the magazines of this thread; `None` if there are to be none.
 #[cold]
 #[inline(never)]
 fn open() -> Option<*mut Magazines> {
     let (bound, _) = sysmem::may_keep()?;
-    let place = sysmem::pages(size_of::<Magazines>())?;
-    let m = place.as_ptr().cast::<Magazines>();
-    // SAFETY: fresh zeros, large enough, aligned to a page.
+    let m = place()?;
+    // SAFETY: fresh zeros.
     unsafe {
         let fresh = &mut *m;
-        for class in 0..CLASSES {
+        for class in 0..FIRST_LARGE {
             *of!(fresh.top[class]) = fresh.array(class).add(ROOM);
         }
         fresh.bound = bound.saturating_sub(size_of::<Magazines>() - CLASSES * BYTES);
         // tools.c stores it for this thread, or says no.
         if talloc_impl_magazines_keep(m.cast()) == 0 {
-            sysmem::unmap(place.as_ptr(), size_of::<Magazines>());
+            give_place_back(m);
             return None;
         }
     }
@@ -807,7 +896,7 @@ unsafe fn close(m: *mut Magazines) {
         // What it leaves alive, others may free.
         ALIVE.0.fetch_add(alive - (*m).told, Relaxed);
         (*m).empty();
-        sysmem::unmap(m.cast(), size_of::<Magazines>());
+        give_place_back(m);
     }
 }
 
