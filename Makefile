@@ -59,12 +59,16 @@ $(rust): $(sources)
 		>$(build)/cargo.json
 	$(Q)cp "$$(sed -n 's/.*"filenames":\["\([^"]*libtalloc\.a\)"\].*/\1/p' $(build)/cargo.json)" $@
 
-# A cdylib would leave out the C functions and the version nodes.
-$(shared): $(rust) talloc.map
+# A cdylib would leave out the C functions and the version nodes.  Its own functions call
+# each other directly: each symbol that is looked up when a program starts costs.  A linker
+# that does not take the script: make layout=
+layout = -Wl,-T,talloc.ld
+$(shared): $(rust) talloc.map talloc.ld
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ \
 		-Wl,--whole-archive $(rust) -Wl,--no-whole-archive \
 		-Wl,--version-script=talloc.map -Wl,--no-undefined-version \
+		-Wl,-Bsymbolic-functions $(layout) \
 		-Wl,--gc-sections -Wl,-soname,$(soname) -Wl,-O1 -Wl,--as-needed \
 		-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,-z,defs \
 		-static-libgcc

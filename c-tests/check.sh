@@ -86,6 +86,7 @@ topic test attacks 900 'sh c-tests/attacks.sh "$stage"'
 topic test memory-tools 900 'sh c-tests/memory-tools.sh "$stage"'
 topic test profilers 900 'sh c-tests/profilers.sh "$stage"'
 topic test instructions 900 'sh benches/instructions.sh "$stage" check'
+topic test memory 300 'sh benches/memory.sh "$stage" check'
 # The race detector of Rust comes with nightly alone, which is nobody's duty.
 if rustup run nightly rustc --version >/dev/null 2>&1; then
 	topic test tsan 900 'sh c-tests/tsan.sh "$stage"'

@@ -157,7 +157,7 @@ check $? "make uninstall leaves no file"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
 copy() { # FOLDER
-	mkdir -p "$1" && cp -R Cargo.toml Cargo.lock Makefile build.rs talloc.map talloc.pc.in \
+	mkdir -p "$1" && cp -R Cargo.toml Cargo.lock Makefile build.rs talloc.map talloc.ld talloc.pc.in \
 		include src "$1"
 }
 build() { # FOLDER LOG [VARIABLE=VALUE...]

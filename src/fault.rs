@@ -134,12 +134,16 @@ fn last_words(reason: Option<&CStr>) {
             if tries == 0 {
                 return;
             }
-            libc::usleep(1000);
+            let millisecond = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 1_000_000,
+            };
+            let rest = core::ptr::null_mut::<libc::timespec>();
+            libc::syscall(libc::SYS_nanosleep, &raw const millisecond, rest);
         }
         WRITING.store(me, Relaxed);
         if let Some(reason) = reason {
-            libc::fputs(reason.as_ptr(), stream);
-            libc::fputs(c"\n".as_ptr(), stream);
+            libc::fprintf(stream, c"%s\n".as_ptr(), reason.as_ptr());
         }
         libc::fflush(stream);
         // abort() may be left by a signal handler that jumps.
@@ -251,7 +255,18 @@ fn is_readable_at(place: *const c_void) -> bool {
     // pipe's end that is written to has a reader here. Raw calls are no places where a
     // thread is cancelled.
     unsafe {
-        if libc::process_vm_readv(libc::getpid(), &to, 1, &from, 1, 0) == 1 {
+        let (me, none) = (libc::syscall(libc::SYS_getpid), 0_usize);
+        let (to, from) = (&raw const to, &raw const from);
+        if libc::syscall(
+            libc::SYS_process_vm_readv,
+            me,
+            to,
+            1_usize,
+            from,
+            1_usize,
+            none,
+        ) == 1
+        {
             return true;
         }
         if *libc::__errno_location() == libc::EFAULT {
@@ -259,7 +274,8 @@ fn is_readable_at(place: *const c_void) -> bool {
         }
         // Not allowed here, then.
         let mut ends = [0 as c_int; 2];
-        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+        let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
+        if libc::syscall(libc::SYS_pipe2, ends.as_mut_ptr(), flags) != 0 {
             return true;
         }
         let written = libc::syscall(libc::SYS_write, ends[1], place, 1_usize);

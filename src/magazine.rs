@@ -20,9 +20,11 @@
 use crate::header::HEADER;
 use crate::records::{self, Record};
 use crate::{root, sysmem};
+use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 // ---- classes ------------------------------------------------------------------
 
@@ -148,19 +150,22 @@ const SHELF: usize = 64 * 1024;
 struct Shelf {
     /// Loads in use.
     used: usize,
+    /// Loads that have ever been used.
+    begun: usize,
 }
 
+/// What lies on a shelf, in whose first place it is itself.
+const ON_SHELF: usize = SHELF / size_of::<Load>() - 1;
+
+/// All zeros but `top`.  What every thread needs comes first, so that one with few sizes
+/// touches few pages.
 #[repr(C)]
 struct Magazines {
-    /// The highest block of each class.
-    top: [*mut Block; CLASSES],
+    /// The highest block of each class that is not large.
+    top: [*mut Block; FIRST_LARGE],
     // Only in those of a thread, not in `NO_MAGAZINES`:
-    depot: [*mut Load; CLASSES],
-    loads: [u32; CLASSES],
     /// How many blocks the array of a class may hold.
     room: [u8; CLASSES],
-    /// The lower bits of `top` when the hand came by.
-    seen: [u16; CLASSES],
     /// The class that may lose room next.
     hand: usize,
     /// What full magazines and the depot would hold, in bytes.
@@ -174,12 +179,30 @@ struct Magazines {
     /// What is alive here, as it was added to `ALIVE`.
     told: isize,
     free_loads: *mut Load,
+    /// The newest shelf, if it has loads that were never used.
+    shelf: *mut Shelf,
     /// All threads', under the lock of `root`.
     older: *mut Magazines,
     newer: *mut Magazines,
-    /// In pages of their own, which are touched as they are used.
-    arrays: [Array; CLASSES],
+    arrays: [Array; FIRST_LARGE],
+    depot: [*mut Load; CLASSES],
+    loads: [u32; CLASSES],
+    /// The lower bits of the top when the hand came by.
+    seen: [u16; CLASSES],
+    /// As `top`, of large classes; NULL before there was room.
+    large_top: [*mut Block; LARGE],
+    large_arrays: [Array; LARGE],
 }
+
+/// Those of the first thread that has any.  They lie behind the library's other data, in
+/// whose last page the first few classes are.
+struct First(UnsafeCell<MaybeUninit<Magazines>>);
+
+// SAFETY: used by the one thread that finds `FIRST_IS_TAKEN` clear.
+unsafe impl Sync for First {}
+
+static FIRST: First = First(UnsafeCell::new(MaybeUninit::zeroed()));
+static FIRST_IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A field of one class.
 macro_rules! of {
@@ -216,7 +239,7 @@ static talloc_impl_no_magazines: NoMagazines = NoMagazines {
 static ALIVE: Alone = Alone(AtomicIsize::new(0));
 
 /// Has a line of the processor's cache to itself: threads write to it.
-#[repr(align(128))]
+#[repr(align(64))]
 struct Alone(AtomicIsize);
 
 unsafe extern "C" {
@@ -291,30 +314,42 @@ fn is_none(m: *mut Magazines) -> bool {
     m.cast_const() == (&raw const talloc_impl_no_magazines).cast()
 }
 
-/// The place of the highest block of a class, of which there is one: a small one, or in
-/// magazines of a thread.
+/// The top of a class that is not large.
 #[inline(always)]
 fn top_in(m: NonNull<Magazines>, class: usize) -> *mut *mut Block {
-    debug_assert!(class < CLASSES);
+    debug_assert!(class < FIRST_LARGE);
     // SAFETY: a field of what is there.
     unsafe { (&raw mut (*m.as_ptr()).top).cast::<*mut Block>().add(class) }
 }
 
-/// Those of this thread in which there is that class.
+/// The top of a large class, in magazines of a thread; `None` if there is nothing in it, and
+/// no room.
+#[inline(always)]
+fn top_in_large(m: *mut Magazines, class: usize) -> Option<*mut *mut Block> {
+    debug_assert!((FIRST_LARGE..CLASSES).contains(&class));
+    // SAFETY: a field of what is there.
+    unsafe {
+        let tops = (&raw mut (*m).large_top).cast::<*mut Block>();
+        let top = tops.add(class - FIRST_LARGE);
+        (!(*top).is_null()).then_some(top)
+    }
+}
+
+/// The top of any class, or of none; `None` if there is nothing in it, and no room.
 #[inline]
-fn with_class(class: usize) -> Option<NonNull<Magazines>> {
+fn top_of_any(class: usize) -> Option<*mut *mut Block> {
     if class < FIRST_LARGE {
-        return now();
+        return Some(top_in(now()?, class));
     }
     if class >= CLASSES {
         return None;
     }
-    mine().and_then(NonNull::new)
+    top_in_large(mine()?, class)
 }
 
 #[inline(always)]
 fn pop_at(top: *mut *mut Block) -> Option<NonNull<u8>> {
-    // SAFETY: `top` of each class leads to a place of its array: the sentinel, or above.
+    // SAFETY: the top of each class leads to a place of its array: the sentinel, or above.
     unsafe {
         let place = *top;
         let block = NonNull::new(*place)?;
@@ -325,7 +360,7 @@ fn pop_at(top: *mut *mut Block) -> Option<NonNull<u8>> {
 
 #[inline]
 fn pop_class(class: usize) -> Option<NonNull<u8>> {
-    pop_at(top_in(with_class(class)?, class))
+    pop_at(top_of_any(class)?)
 }
 
 /// A free place of a magazine.
@@ -356,7 +391,7 @@ fn room_at(top: *mut *mut Block) -> Option<Room> {
 
 #[inline]
 fn push_class(class: usize, block: Block) -> bool {
-    let room = with_class(class).and_then(|m| room_at(top_in(m, class)));
+    let room = top_of_any(class).and_then(room_at);
     room.map(|room| room.keep(block)).is_some()
 }
 
@@ -367,13 +402,16 @@ pub fn room(size: usize) -> Option<Room> {
     room_at(top_in(now_known(), small_class(size)))
 }
 
-/// The place of the highest block of the class of a chunk of so many user bytes, more than
-/// [`SMALL_MAX`]; a chunk without `EXACT` was seen.
+/// The top of the class of a chunk of so many user bytes, more than [`SMALL_MAX`]; a chunk
+/// without `EXACT` was seen.
 #[inline(always)]
 fn top_large(size: usize) -> Option<*mut *mut Block> {
     let (class, _) = large_class(HEADER + size);
-    let m = now_known();
-    (class < CLASSES && !is_none(m.as_ptr())).then(|| top_in(m, class))
+    let m = now_known().as_ptr();
+    if class >= CLASSES || is_none(m) {
+        return None;
+    }
+    top_in_large(m, class)
 }
 
 /// The same as [`room`] for a larger one.
@@ -608,7 +646,20 @@ pub fn put_record(record: *mut Record) {
 
 impl Magazines {
     fn array(&mut self, class: usize) -> *mut Block {
-        of!(self.arrays[class]).0.as_mut_ptr()
+        if class < FIRST_LARGE {
+            of!(self.arrays[class]).0.as_mut_ptr()
+        } else {
+            of!(self.large_arrays[class - FIRST_LARGE]).0.as_mut_ptr()
+        }
+    }
+
+    #[inline(always)]
+    fn top_of(&mut self, class: usize) -> &mut *mut Block {
+        if class < FIRST_LARGE {
+            of!(self.top[class])
+        } else {
+            of!(self.large_top[class - FIRST_LARGE])
+        }
     }
 
     /// Where the sentinel of a class is.
@@ -619,7 +670,7 @@ impl Magazines {
 
     /// How many blocks lie in the array of a class.
     fn held(&mut self, class: usize) -> usize {
-        (of!(self.top[class]).addr() - self.sentinel(class).addr()) / size_of::<Block>()
+        (self.top_of(class).addr() - self.sentinel(class).addr()) / size_of::<Block>()
     }
 
     /// Bytes of small blocks that are alive here.
@@ -693,11 +744,16 @@ impl Magazines {
         if usize::from(*of!(self.room[class])) == ROOM {
             return self.unload(class);
         }
-        let (sentinel, count) = (self.sentinel(class), self.held(class) + 1);
+        let sentinel = self.sentinel(class);
+        if *of!(self.room[class]) == 0 {
+            *self.top_of(class) = sentinel;
+        }
+        let count = self.held(class) + 1;
+        let top = self.top_of(class);
         // SAFETY: within the array, since there is room for `more`.
         unsafe {
             sentinel.sub(more).copy_from(sentinel, count);
-            *of!(self.top[class]) = of!(self.top[class]).sub(more);
+            *top = (*top).sub(more);
         }
         *of!(self.room[class]) += more as u8;
         self.reserved += more * cost(class);
@@ -717,7 +773,8 @@ impl Magazines {
                 .copy_from_nonoverlapping(lowest, HALF);
             (*load).next = *of!(self.depot[class]);
             lowest.copy_from(lowest.add(HALF), ROOM - HALF);
-            *of!(self.top[class]) = of!(self.top[class]).sub(HALF);
+            let top = self.top_of(class);
+            *top = (*top).sub(HALF);
         }
         *of!(self.depot[class]) = load;
         *of!(self.loads[class]) += 1;
@@ -726,16 +783,18 @@ impl Magazines {
     }
 
     /// Half a magazine comes back from the depot, into an empty one; one block of it.
+    #[cold]
+    #[inline(never)]
     fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
         let load = *of!(self.depot[class]);
         let lowest = self.sentinel(class).wrapping_add(1);
         // SAFETY: there is a load; the array of a class with one has all its room.
         unsafe {
             lowest.copy_from_nonoverlapping((&raw const (*load).blocks).cast::<Block>(), HALF);
-            *of!(self.top[class]) = lowest.add(HALF - 1);
+            *self.top_of(class) = lowest.add(HALF - 1);
         }
         self.drop_load(class);
-        pop_class(class)
+        pop_at(self.top_of(class))
     }
 
     /// The topmost load of a class is empty.
@@ -762,43 +821,36 @@ impl Magazines {
                     at = &raw mut (**at).next;
                 }
             }
+            if self.shelf == shelf {
+                self.shelf = null_mut();
+            }
             sysmem::unmap(shelf.cast(), SHELF);
         }
     }
 
     fn new_load(&mut self) -> Option<*mut Load> {
-        if self.free_loads.is_null() {
-            self.new_shelf()?;
-        }
         let load = self.free_loads;
-        // SAFETY: a free load on a shelf of ours.
+        // SAFETY: loads on shelves of ours, which are aligned to their size: one that is free,
+        // or the next of the newest shelf.
         unsafe {
-            self.free_loads = (*load).next;
-            let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
-            (*shelf).used += 1;
-        }
-        Some(load)
-    }
-
-    fn new_shelf(&mut self) -> Option<()> {
-        let twice = sysmem::pages(2 * SHELF)?.as_ptr();
-        let shelf = twice.map_addr(|at| (at + SHELF - 1) & !(SHELF - 1));
-        let before = shelf.addr() - twice.addr();
-        // SAFETY: the parts of a fresh mapping that are not the aligned one.
-        unsafe {
-            if before != 0 {
-                sysmem::unmap(twice, before);
+            if !load.is_null() {
+                self.free_loads = (*load).next;
+                let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
+                (*shelf).used += 1;
+                return Some(load);
             }
-            sysmem::unmap(shelf.add(SHELF), SHELF - before);
+            if self.shelf.is_null() {
+                self.shelf = new_shelf()?;
+            }
+            let shelf = self.shelf;
+            (*shelf).used += 1;
+            (*shelf).begun += 1;
+            let load = shelf.cast::<Load>().add((*shelf).begun);
+            if (*shelf).begun == ON_SHELF {
+                self.shelf = null_mut();
+            }
+            Some(load)
         }
-        // The first place is the shelf's own.
-        for i in (1..SHELF / size_of::<Load>()).rev() {
-            let load = shelf.cast::<Load>().wrapping_add(i);
-            // SAFETY: within the shelf.
-            unsafe { (*load).next = self.free_loads };
-            self.free_loads = load;
-        }
-        Some(())
     }
 
     /// Takes room from classes that are cold, until so many bytes are left; `class` is spared,
@@ -810,7 +862,7 @@ impl Magazines {
             if *of!(self.room[at]) == 0 || at == class {
                 continue;
             }
-            let seen = of!(self.top[at]).addr() as u16;
+            let seen = self.top_of(at).addr() as u16;
             let is_cold = core::mem::replace(of!(self.seen[at]), seen) == seen;
             while is_cold && self.reserved > bytes && self.take_room(at, FEW) {}
         }
@@ -859,7 +911,7 @@ impl Magazines {
             let new = sentinel.add(less);
             new.add(1).copy_from(lowest, held - gone);
             *new = null_mut();
-            *of!(self.top[class]) = new.add(held - gone);
+            *self.top_of(class) = new.add(held - gone);
         }
         self.went_back(class, gone);
         *of!(self.room[class]) -= less as u8;
@@ -875,23 +927,61 @@ impl Magazines {
     }
 }
 
+/// An empty shelf, whose pages are touched as loads are used.
+fn new_shelf() -> Option<*mut Shelf> {
+    let twice = sysmem::pages(2 * SHELF)?.as_ptr();
+    let shelf = twice.map_addr(|at| (at + SHELF - 1) & !(SHELF - 1));
+    let before = shelf.addr() - twice.addr();
+    // SAFETY: the parts of a fresh mapping that are not the aligned one.
+    unsafe {
+        if before != 0 {
+            sysmem::unmap(twice, before);
+        }
+        sysmem::unmap(shelf.add(SHELF), SHELF - before);
+    }
+    Some(shelf.cast())
+}
+
+/// Zeros for the magazines of a thread.
+fn place() -> Option<*mut Magazines> {
+    if !FIRST_IS_TAKEN.swap(true, Relaxed) {
+        return Some(FIRST.0.get().cast());
+    }
+    Some(sysmem::pages(size_of::<Magazines>())?.as_ptr().cast())
+}
+
+/// Gives them back.  The first thread's are not used again: only their pages go.
+///
+/// # Safety
+/// They came from [`place`], and nobody uses them any more.
+unsafe fn give_place_back(m: *mut Magazines) {
+    let (start, bytes) = (m.cast::<u8>(), size_of::<Magazines>());
+    // SAFETY: the caller's promise.
+    unsafe {
+        if m == FIRST.0.get().cast() {
+            sysmem::forget(start, bytes);
+        } else {
+            sysmem::unmap(start, bytes);
+        }
+    }
+}
+
 /// Makes the magazines of this thread; `None` if there are to be none.
 #[cold]
 #[inline(never)]
 fn open() -> Option<*mut Magazines> {
     let (bound, _) = sysmem::may_keep()?;
-    let place = sysmem::pages(size_of::<Magazines>())?;
-    let m = place.as_ptr().cast::<Magazines>();
-    // SAFETY: fresh zeros, large enough, aligned to a page.
+    let m = place()?;
+    // SAFETY: fresh zeros.
     unsafe {
         let fresh = &mut *m;
-        for class in 0..CLASSES {
+        for class in 0..FIRST_LARGE {
             *of!(fresh.top[class]) = fresh.array(class).add(ROOM);
         }
         fresh.bound = bound.saturating_sub(size_of::<Magazines>() - CLASSES * BYTES);
         // tools.c stores it for this thread, or says no.
         if talloc_impl_magazines_keep(m.cast()) == 0 {
-            sysmem::unmap(place.as_ptr(), size_of::<Magazines>());
+            give_place_back(m);
             return None;
         }
     }
@@ -964,7 +1054,7 @@ unsafe fn close(m: *mut Magazines) {
         // What it leaves alive, others may free.
         ALIVE.0.fetch_add(alive - (*m).told, Relaxed);
         (*m).empty();
-        sysmem::unmap(m.cast(), size_of::<Magazines>());
+        give_place_back(m);
     }
 }
 

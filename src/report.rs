@@ -435,7 +435,11 @@ pub unsafe fn print_parents(c: Option<Chunk>, file: *mut FILE) {
     unsafe {
         match c {
             None => {
-                libc::fprintf(file, c"talloc no parents for NULL\n".as_ptr());
+                libc::fprintf(
+                    file,
+                    c"talloc no parents for %s\n".as_ptr(),
+                    c"NULL".as_ptr(),
+                );
             }
             Some(c) => {
                 libc::fprintf(file, c"talloc parents of '%s'\n".as_ptr(), name::of(c));

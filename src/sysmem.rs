@@ -179,6 +179,28 @@ pub unsafe fn unmap(place: *mut u8, bytes: usize) {
     unsafe { libc::munmap(place.cast(), bytes) };
 }
 
+/// Lets the whole pages within go: they are zeros when they are used again.
+///
+/// # Safety
+/// Memory that nobody uses.
+pub unsafe fn forget(place: *mut u8, bytes: usize) {
+    // SAFETY: it only asks.
+    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+    let first = place.map_addr(|at| (at + page - 1) & !(page - 1));
+    let end = (place.addr() + bytes) & !(page - 1);
+    if end > first.addr() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            libc::syscall(
+                libc::SYS_madvise,
+                first,
+                end - first.addr(),
+                libc::MADV_DONTNEED,
+            )
+        };
+    }
+}
+
 // ---- who watches ----------------------------------------------------------------
 
 unsafe extern "C" {
