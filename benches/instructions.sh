@@ -46,7 +46,7 @@ if [ "$what" = check ] && ! grep -q "^# $processor," $file; then
 fi
 unset TALLOC_FREE_FILL
 # A thread keeps nothing under valgrind unless it is told to: what it usually may.
-TALLOC_THREAD_CACHE=262144
+TALLOC_THREAD_CACHE=auto
 export TALLOC_THREAD_CACHE
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -60,7 +60,7 @@ before() {
 			case \${LD_PRELOAD-} in *vgpreload*) exec $file "\$@" ;; esac
 			LD_PRELOAD=$work/zero.so
 			# As without valgrind, under which a thread keeps nothing otherwise.
-			TALLOC_THREAD_CACHE=262144
+			TALLOC_THREAD_CACHE=auto
 			export LD_PRELOAD TALLOC_THREAD_CACHE
 			exec valgrind -q --tool=callgrind --trace-children=yes --compress-strings=no \\
 				--compress-pos=no --callgrind-out-file="\$counts/%p" $file "\$@"

@@ -324,6 +324,12 @@ fn is_perturbed() -> bool {
     tunables || number(c"MALLOC_PERTURB_").is_some_and(|byte| byte != 0)
 }
 
+/// Does that environment variable, which is there, say `auto`?
+fn is_auto(variable: &CStr) -> bool {
+    // SAFETY: C strings; the environment is read as getenv allows.
+    unsafe { libc::strcmp(libc::getenv(variable.as_ptr()), c"auto".as_ptr()) == 0 }
+}
+
 /// How many bytes a thread may keep in any case.
 pub const KEPT: usize = 256 * 1024;
 
@@ -335,12 +341,15 @@ pub fn may_keep() -> Option<(usize, bool)> {
     static MAY_KEEP: AtomicUsize = AtomicUsize::new(UNREAD);
 
     if MAY_KEEP.load(Relaxed) == UNREAD {
-        let wanted = number(c"TALLOC_THREAD_CACHE");
+        let wanted = match number(c"TALLOC_THREAD_CACHE") {
+            Some(_) if is_auto(c"TALLOC_THREAD_CACHE") => Some(DEFAULT),
+            wanted => wanted.map(|bytes| bytes.min(DEFAULT - 1)),
+        };
         let bytes = match (tool(), wanted) {
             (Tool::Watcher, _) | (Tool::Profiler, None) => 0,
             _ if free_fill().is_some() || is_perturbed() => 0,
             (_, None) => DEFAULT,
-            (_, Some(bytes)) => bytes.min(DEFAULT - 1),
+            (_, Some(bytes)) => bytes,
         };
         MAY_KEEP.store(bytes, Relaxed);
     }
