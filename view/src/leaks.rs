@@ -1,0 +1,1 @@
+//! `leaks`: chunks that are attached, but that nothing leads to any more.
