@@ -117,6 +117,16 @@ pub enum Command {
         #[command(flatten)]
         input: Input,
     },
+    /// Chunks that are attached, but that no pointer outside talloc leads to
+    ///
+    /// A leak that valgrind cannot see, since talloc still leads there. It is looked for
+    /// conservatively: whatever looks like a pointer is one. `sure` says how sure it is: yes
+    /// if its address is nowhere; likely if it is only where nobody reads any more; perhaps
+    /// if it has a destructor, which may be all that it is for.
+    Leaks {
+        #[command(flatten)]
+        input: Input,
+    },
     /// Write the man page and the completions for bash, zsh and fish into a folder
     #[command(hide = true)]
     Generate { folder: PathBuf },

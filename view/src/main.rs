@@ -12,7 +12,7 @@ use talloc_view::rows::{self, Shown};
 use talloc_view::source::Source;
 use talloc_view::table::{Format, Table, plain};
 use talloc_view::tree::{NONE, Problem, Tree};
-use talloc_view::{compare, graph, json};
+use talloc_view::{compare, graph, json, leaks};
 
 fn main() -> ExitCode {
     // As other tools end when nobody reads on.
@@ -159,6 +159,23 @@ fn run(command: Command) -> Result<u8, String> {
             let tree = read(&input.source, &input.how)?;
             needs_memory(&tree)?;
             show(&tree, &rows::pool_rows(&tree), input.how.format)?;
+        }
+        Command::Leaks { input } => {
+            let progress = Progress::default();
+            let (tree, leaks) = match Source::open(&input.source, input.how.stop)? {
+                Source::Report(tree) => {
+                    needs_memory(&tree)?;
+                    (tree, Vec::new())
+                }
+                Source::Image(image) => {
+                    let tree = image.tree(&progress);
+                    let leaks = leaks::find(&image, &tree, &progress);
+                    (tree, leaks)
+                }
+            };
+            let table = leaks::rows(&tree, &leaks);
+            show(&tree, &table, input.how.format)?;
+            return Ok(u8::from(!leaks.is_empty()));
         }
         Command::Generate { folder } => generate(&folder)?,
     }

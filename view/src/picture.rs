@@ -645,6 +645,7 @@ impl Builder<'_> {
                 address: r.base + HEADER,
                 node: own,
                 is_cache,
+                end,
                 room: end.saturating_sub(start),
                 used: r.next.wrapping_add(1).saturating_sub(start),
                 members: 0,

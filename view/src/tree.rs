@@ -82,6 +82,8 @@ pub struct Pool {
     /// Its chunk, or [`NONE`] if that is freed.
     pub node: u32,
     pub is_cache: bool,
+    /// Where its room ends.
+    pub end: u64,
     /// Bytes of its room, and how many of them were handed out.
     pub room: u64,
     pub used: u64,
