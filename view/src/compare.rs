@@ -51,8 +51,8 @@ impl Paths {
             }
             path_of[i as usize] = path;
             let sum = sums.entry(path).or_default();
-            sum.bytes += node.size as i64;
-            sum.count += node.blocks as i64;
+            sum.bytes = sum.bytes.saturating_add_unsigned(node.size);
+            sum.count = sum.count.saturating_add_unsigned(node.blocks);
         }
         sums
     }

@@ -64,7 +64,7 @@ pub fn flame(tree: &Tree, to: impl Write) -> std::result::Result<(), String> {
         ends.push(text.len());
         if node.size > 0 {
             match bytes.get_mut(&text) {
-                Some(sum) => *sum += node.size,
+                Some(sum) => *sum = sum.saturating_add(node.size),
                 None => {
                     bytes.insert(text.clone(), node.size);
                 }

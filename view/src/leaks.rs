@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::scan;
 use crate::source::Image;
 use crate::table::{Cell, Table};
-use crate::tree::{Kind, NONE, Tree};
+use crate::tree::{Kind, NONE, Totals, Tree};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -140,7 +140,13 @@ pub fn find(image: &Image, tree: &Tree, progress: &Progress) -> Vec<Leak> {
     let library = &image.library;
     let mut own = vec![library.data.clone()];
     if library.mask != 0 {
-        own.push(library.table..library.table.saturating_add(library.mask + 64));
+        own.push(
+            library.table
+                ..library
+                    .table
+                    .saturating_add(library.mask)
+                    .saturating_add(64),
+        );
     }
     let own = sorted(own);
     let from = |at: u64| match spans.find(at) {
@@ -239,8 +245,7 @@ pub fn find(image: &Image, tree: &Tree, progress: &Progress) -> Vec<Leak> {
 /// A row for the leaks of one path, heaviest first.
 pub fn rows(tree: &Tree, leaks: &[Leak]) -> Table {
     struct Group {
-        bytes: u64,
-        blocks: u64,
+        totals: Totals,
         count: u64,
         address: u64,
     }
@@ -251,22 +256,22 @@ pub fn rows(tree: &Tree, leaks: &[Leak]) -> Table {
         let group = groups
             .entry((leak.sure, tree.path(leak.node)))
             .or_insert(Group {
-                bytes: 0,
-                blocks: 0,
+                totals: Totals::default(),
                 count: 0,
                 address,
             });
-        group.bytes += totals.bytes;
-        group.blocks += totals.blocks;
+        group.totals.add(totals);
         group.count += 1;
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by(|(a, x), (b, y)| (y.bytes, y.blocks, a).cmp(&(x.bytes, x.blocks, b)));
+    groups.sort_by(|(a, x), (b, y)| {
+        (y.totals.bytes, y.totals.blocks, a).cmp(&(x.totals.bytes, x.totals.blocks, b))
+    });
     let mut table = Table::new(&["bytes", "blocks", "count", "sure", "address", "path"]);
     for ((sure, path), group) in groups {
         table.row(vec![
-            Cell::Number(group.bytes),
-            Cell::Number(group.blocks),
+            Cell::Number(group.totals.bytes),
+            Cell::Number(group.totals.blocks),
             Cell::Number(group.count),
             Cell::Text(sure.text().to_owned()),
             Cell::Text(format!("{:#x}", group.address)),

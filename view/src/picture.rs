@@ -120,49 +120,40 @@ fn kept(memory: &dyn Memory, library: &Library) -> Kept {
     let m = &library.magazines;
     let mut kept = Kept::default();
     let mut at = library.newest;
-    let is_sane = m.places <= 4096 && m.classes <= 4096 && m.half <= m.places;
-    while at != 0 && is_sane && kept.threads < 100_000 {
+    let is_sane = m.arrays < 1 << 20 && m.classes < 1 << 14 && (1..1 << 14).contains(&m.places);
+    // What was seen once is not gone through again, however garbled the lists are.
+    let mut seen = FxHashSet::default();
+    while at != 0 && is_sane && m.half <= m.places && seen.insert(at) {
         kept.threads += 1;
-        let mut bytes = vec![0; (m.arrays + m.classes * m.places * 8) as usize];
-        // Arrays lie in pages that may never have been touched.
-        let n = memory.read(at, &mut bytes);
-        if n < m.arrays as usize {
+        let mut bytes = vec![0; m.arrays as usize];
+        if memory.read_all(at, &mut bytes).is_none() {
             break;
         }
+        let word = |offset: u64| word_at(bytes.get(offset as usize..)?, 0);
         for class in 0..m.classes {
             if class == m.small {
                 continue; // records
             }
-            let array = m.arrays + class * m.places * 8;
             let size = bytes_of_class(m.small, class);
-            let word = |offset: u64| {
-                word_at(&bytes[..n], 0)
-                    .and(bytes.get(offset as usize..))
-                    .and_then(|b| word_at(b, 0))
-            };
-            let room = bytes
-                .get((m.room + class) as usize)
-                .copied()
-                .unwrap_or(0)
-                .into();
-            let top = word(m.top + 8 * class)
-                .unwrap_or(0)
-                .wrapping_sub(at + array)
-                / 8;
-            let sentinel = (m.places - 1).saturating_sub(room);
-            if top < m.places {
-                for i in sentinel + 1..=top {
+            let room = bytes.get((m.room + class) as usize).copied().unwrap_or(0);
+            let sentinel = (m.places - 1).saturating_sub(room.into());
+            let array = at.wrapping_add(m.arrays + class * m.places * 8);
+            let top = word(m.top + 8 * class).unwrap_or(0).wrapping_sub(array) / 8;
+            if sentinel < top && top < m.places {
+                let mut blocks = vec![0; 8 * (top - sentinel) as usize];
+                if memory
+                    .read_all(array + 8 * (sentinel + 1), &mut blocks)
+                    .is_some()
+                {
+                    let blocks = blocks.chunks_exact(8).filter_map(|b| word_at(b, 0));
                     kept.blocks
-                        .extend(word(array + 8 * i).filter(|&b| b != 0).map(|b| (b, size)));
+                        .extend(blocks.filter(|&b| b != 0).map(|b| (b, size)));
                 }
             }
             let mut load = word(m.depot + 8 * class).unwrap_or(0);
-            let loads = bytes
-                .get((m.loads + 4 * class) as usize..)
-                .and_then(|b| half_at(b, 0));
-            for _ in 0..loads.unwrap_or(0).min(1 << 20) {
+            while load != 0 && seen.insert(load) {
                 let mut blocks = vec![0; 8 + 8 * m.half as usize];
-                if load == 0 || memory.read_all(load, &mut blocks).is_none() {
+                if memory.read_all(load, &mut blocks).is_none() {
                     break;
                 }
                 load = word_at(&blocks, 0).unwrap_or(0);
@@ -171,7 +162,7 @@ fn kept(memory: &dyn Memory, library: &Library) -> Kept {
                     .extend(blocks.filter(|&b| b != 0).map(|b| (b, size)));
             }
         }
-        at = word_at(&bytes[m.older as usize..], 0).unwrap_or(0);
+        at = word(m.older).unwrap_or(0);
     }
     kept.blocks.sort_unstable();
     kept.blocks.dedup();
@@ -642,7 +633,7 @@ impl Builder<'_> {
             let start = r.start.wrapping_add(1);
             let end = r.base.saturating_add(r.len);
             let mut pool = Pool {
-                address: r.base + HEADER,
+                address: r.base.wrapping_add(HEADER),
                 node: own,
                 is_cache,
                 end,
@@ -695,7 +686,7 @@ impl Builder<'_> {
             }
             self.weights[i as usize] = 0;
             let inside = self.records.get(&around).is_some_and(|r| {
-                c.place >= r.base && c.place + HEADER + c.size() <= r.base + r.len
+                c.place >= r.base && c.place + HEADER + c.size() <= r.base.saturating_add(r.len)
             });
             match pools.get(&around) {
                 Some(&pool) if inside => {
@@ -714,8 +705,9 @@ impl Builder<'_> {
         // A pool in a pool is a member as long as its block is.
         for (at, r) in &self.records {
             if let (true, Some(&outer)) = (pools.contains_key(at), pools.get(&r.outer)) {
-                self.tree.pools[outer as usize].members += 1;
-                self.tree.pools[outer as usize].alive += r.len;
+                let outer = &mut self.tree.pools[outer as usize];
+                outer.members += 1;
+                outer.alive = outer.alive.saturating_add(r.len);
             }
         }
         for (at, &pool) in &pools {
@@ -723,7 +715,11 @@ impl Builder<'_> {
             let found = self.tree.pools[pool as usize].members;
             let p = &mut self.tree.pools[pool as usize];
             if p.is_cache {
-                p.used = p.room.checked_div(p.objects).unwrap_or(0) * found;
+                p.used = p
+                    .room
+                    .checked_div(p.objects)
+                    .unwrap_or(0)
+                    .saturating_mul(found);
             }
             let counted = u64::from(r.live & !OWN);
             if found != counted {
@@ -759,7 +755,7 @@ impl Builder<'_> {
         for &i in self.tree.order.iter().rev() {
             let parent = self.tree.node(i).parent;
             if parent != NONE {
-                sums[parent as usize] += sums[i as usize];
+                sums[parent as usize] = sums[parent as usize].saturating_add(sums[i as usize]);
             }
         }
         for (i, max, used) in owners {

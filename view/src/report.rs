@@ -135,9 +135,7 @@ pub fn read(mut from: impl BufRead, name: &str) -> Result<Tree, String> {
         tree.nodes[i].size = claimed[i].bytes.saturating_sub(below[i].bytes);
         tree.nodes[i].blocks = claimed[i].blocks.saturating_sub(below[i].blocks);
         if parent != NONE {
-            let all = &mut below[parent as usize];
-            all.bytes = all.bytes.saturating_add(claimed[i].bytes);
-            all.blocks = all.blocks.saturating_add(claimed[i].blocks);
+            below[parent as usize].add(claimed[i]);
             tree.nodes[i].next = tree.nodes[parent as usize].first;
             tree.nodes[parent as usize].first = i as u32;
         }

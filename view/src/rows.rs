@@ -39,8 +39,7 @@ fn groups(tree: &Tree, nodes: impl Iterator<Item = u32>, depth: usize) -> Vec<Gr
         }
         let group = &mut groups[at];
         group.nodes.push(i);
-        group.totals.bytes += tree.totals[i as usize].bytes;
-        group.totals.blocks += tree.totals[i as usize].blocks;
+        group.totals.add(tree.totals[i as usize]);
     }
     groups.sort_by_key(|g| std::cmp::Reverse((g.totals.bytes, g.totals.blocks)));
     groups
@@ -75,7 +74,9 @@ fn remarks(tree: &Tree, nodes: &[u32]) -> String {
             .filter(|n| n.pool != NONE)
             .map(|n| &tree.pools[n.pool as usize])
     };
-    let (used, room) = pools().fold((0, 0), |(u, r), p| (u + p.used, r + p.room));
+    let (used, room) = pools().fold((0_u64, 0_u64), |(u, r), p| {
+        (u.saturating_add(p.used), r.saturating_add(p.room))
+    });
     if pools().next().is_some() {
         let kind = if pools().all(|p| p.is_cache) {
             "cache"
@@ -200,10 +201,9 @@ pub fn top_rows(tree: &Tree, count: usize, by: By) -> Table {
         let totals = tree.totals[i as usize];
         let sum = sums.entry(node.name).or_default();
         sum.count += 1;
-        sum.own += node.size;
+        sum.own = sum.own.saturating_add(node.size);
         if !again {
-            sum.totals.bytes += totals.bytes;
-            sum.totals.blocks += totals.blocks;
+            sum.totals.add(totals);
         }
         let bytes = |i: u32| tree.totals[i as usize].bytes;
         if sum.heaviest.is_none_or(|other| bytes(other) < totals.bytes) {

@@ -107,7 +107,7 @@ pub struct Kept {
 
 impl Kept {
     pub fn bytes(&self) -> u64 {
-        self.blocks.iter().map(|b| b.1).sum()
+        self.blocks.iter().fold(0, |sum, b| sum.saturating_add(b.1))
     }
 }
 
@@ -124,6 +124,14 @@ pub struct Problem {
 pub struct Totals {
     pub bytes: u64,
     pub blocks: u64,
+}
+
+impl Totals {
+    /// A garbled report may say anything: no sum goes beyond its end.
+    pub fn add(&mut self, more: Totals) {
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.blocks = self.blocks.saturating_add(more.blocks);
+    }
 }
 
 #[derive(Default)]
@@ -247,9 +255,7 @@ impl Tree {
             let parent = self.nodes[i as usize].parent;
             if parent != NONE {
                 let own = self.totals[i as usize];
-                let above = &mut self.totals[parent as usize];
-                above.bytes += own.bytes;
-                above.blocks += own.blocks;
+                self.totals[parent as usize].add(own);
             }
         }
     }
@@ -280,8 +286,7 @@ impl Tree {
     pub fn whole(&self) -> Totals {
         let mut whole = Totals::default();
         for &root in &self.roots {
-            whole.bytes += self.totals[root as usize].bytes;
-            whole.blocks += self.totals[root as usize].blocks;
+            whole.add(self.totals[root as usize]);
         }
         whole
     }
