@@ -6,8 +6,10 @@
 # make ops             instructions; make ops-update commits to the present ones
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
 #                      make soak-programs MINUTES=n, make cost-programs
-# make install         DESTDIR prefix exec_prefix libdir includedir as usual, with
-#                      debug information; make install-strip leaves that out
+# make view            the tool talloc-view, with its man pages and completions; needs
+#                      crates that the library does not. make install then takes it along
+# make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
+#                      usual, with debug information; make install-strip leaves that out
 # make uninstall, make clean
 # make header          include/talloc.h again, after a change in src/abi.rs or
 #                      cbindgen.toml; make check-header tells whether it is due
@@ -21,6 +23,8 @@ prefix = /usr/local
 exec_prefix = $(prefix)
 libdir = $(exec_prefix)/lib
 includedir = $(prefix)/include
+bindir = $(exec_prefix)/bin
+datarootdir = $(prefix)/share
 
 # CC and AR are make's, unless the environment says otherwise.
 OBJCOPY ?= objcopy
@@ -103,6 +107,23 @@ check-header:
 		echo "include/talloc.h is not what src/abi.rs and cbindgen.toml say:" \
 			"run \`make header\`" >&2; exit 1; }
 
+# The tool, a crate of its own: what it uses is no burden of the library's.
+viewer = $(build)/view/talloc-view
+
+view: $(viewer)
+
+$(viewer): view/Cargo.toml view/Cargo.lock $(wildcard view/src/*.rs)
+	@mkdir -p $(build)/view
+	$(Q)CARGO_TARGET_DIR=$(build)/view/target $(CARGO) build --release --locked --bins \
+		--manifest-path view/Cargo.toml --message-format=json-render-diagnostics \
+		>$(build)/view/cargo.json
+	$(Q)rm -rf $(build)/view/share && mkdir $(build)/view/share
+	$(Q)made=$$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' $(build)/view/cargo.json) && \
+		"$$made" generate $(build)/view/share && cp "$$made" $@
+
+# What `make install` takes along: the tool, if it was made.
+view_made = $(wildcard $(viewer))
+
 # Root's installation into a folder that the loader knows is for every program: at
 # once, not with the next ldconfig that somebody runs. DESTDIR and folders of one's own
 # are none of the loader's business.
@@ -128,7 +149,20 @@ install: all
 	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
 	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
 	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+	$(if $(view_made),$(install_view))
 	$(loader)
+
+man1 = $(DESTDIR)$(datarootdir)/man/man1
+bash = $(DESTDIR)$(datarootdir)/bash-completion/completions
+zsh = $(DESTDIR)$(datarootdir)/zsh/site-functions
+fish = $(DESTDIR)$(datarootdir)/fish/vendor_completions.d
+
+install_view = $(Q)$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(man1)' '$(bash)' '$(zsh)' '$(fish)' && \
+	$(INSTALL) -m 755 $(viewer) '$(DESTDIR)$(bindir)/talloc-view' && \
+	$(INSTALL) -m 644 $(build)/view/share/*.1 '$(man1)' && \
+	$(INSTALL) -m 644 $(build)/view/share/talloc-view.bash '$(bash)/talloc-view' && \
+	$(INSTALL) -m 644 $(build)/view/share/_talloc-view '$(zsh)' && \
+	$(INSTALL) -m 644 $(build)/view/share/talloc-view.fish '$(fish)'
 
 install-strip: install
 	$(Q)$(STRIP) --strip-unneeded '$(DESTDIR)$(libdir)/libtalloc.so.$(version)'
@@ -137,14 +171,16 @@ install-strip: install
 uninstall:
 	$(Q)rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
 	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
-	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h'
+	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h' \
+	      '$(DESTDIR)$(bindir)/talloc-view' '$(man1)/talloc-view.1' '$(man1)'/talloc-view-*.1 \
+	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish'
 	$(loader)
 
 # What the demo and the tests run on.
 $(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
 	$(Q)rm -rf '$(stage)'
 	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
-		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= >/dev/null
+		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= view_made= >/dev/null
 	@touch $@
 
 stage: $(build)/staged
@@ -198,5 +234,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all header check-header install install-strip uninstall stage demo check check-programs soak soak-programs \
+.PHONY: all view header check-header install install-strip uninstall stage demo check check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

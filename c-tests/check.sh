@@ -24,7 +24,7 @@ trap 'exit 1' HUP INT TERM
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang duma electric-fence file g++ gcc heaptrack ldb-tools libc-devtools libclang-rt-14-dev
+packages="binutils clang duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools libclang-rt-14-dev
 	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite valgrind"
 missing=
 for package in $packages; do
@@ -96,6 +96,7 @@ fi
 topic test fuzz 900 'sh c-tests/fuzz.sh "$FUZZ_SECONDS"'
 topic test smbtorture 900 'sh c-tests/smbtorture.sh "$stage/lib"'
 topic test walk 900 'sh c-tests/walk/walk.sh "$stage" "$WALK_CALLS"'
+topic test view 900 'sh c-tests/view.sh "$stage"'
 topic test cargo 900 'sh c-tests/unit.sh'
 
 all=$(sh -c '. programs/common.sh && echo $all_programs' programs/check.sh) || exit 2

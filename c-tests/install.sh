@@ -31,7 +31,8 @@ sections() { # FILE: the names of those with debug information
 root=$work/root
 folder=$root/opt/t/lib/multi
 make_() { # TARGET [VARIABLES]
-	make -s "$@" DESTDIR="$root" prefix=/opt/t libdir=/opt/t/lib/multi >"$work/log" 2>&1
+	make -s "$@" DESTDIR="$root" prefix=/opt/t libdir=/opt/t/lib/multi view_made= \
+		>"$work/log" 2>&1
 }
 
 cat >"$work/want" <<-END

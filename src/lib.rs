@@ -30,6 +30,7 @@
 //! | [`mac`] | the secret of the process, and the one formula that uses it |
 //! | [`fault`] | log and abort functions |
 //! | [`magazine`] | the blocks that a thread keeps |
+//! | `note` | what tells a tool from outside where all that is |
 //! | [`sysmem`] | malloc, pages, the environment, who watches |
 //!
 //! One owner for each invariant: only `list` writes a link, only `header` knows a byte
@@ -123,6 +124,8 @@ mod lock;
 mod mac;
 mod magazine;
 mod name;
+#[cfg(all(target_pointer_width = "64", not(test)))]
+mod note;
 mod pool;
 mod realloc;
 mod records;

@@ -40,12 +40,23 @@ struct Keys {
     public: u32,
 }
 
-struct Secret(UnsafeCell<Keys>);
+/// Where `place`, `head_back`, `seal_back` and `public` are, for the note.
+#[cfg(all(target_pointer_width = "64", not(test)))]
+pub const OFFSETS: [usize; 4] = [
+    core::mem::offset_of!(Keys, place),
+    core::mem::offset_of!(Keys, head_back),
+    core::mem::offset_of!(Keys, seal_back),
+    core::mem::offset_of!(Keys, public),
+];
+
+/// Its field is for this file alone; the note says where it is.
+pub struct Secret(UnsafeCell<Keys>);
 
 // SAFETY: written once, by `make`, before there is a second thread.
 unsafe impl Sync for Secret {}
 
-static SECRET: Secret = Secret(UnsafeCell::new(Keys {
+/// The secret.
+pub static SECRET: Secret = Secret(UnsafeCell::new(Keys {
     place: NOT_YET,
     place_back: NOT_YET.wrapping_neg(),
     head: NOT_YET,

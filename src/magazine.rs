@@ -31,7 +31,7 @@ use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed
 /// Small class k has room for `16 k + 8` user bytes, which is what malloc makes of such
 /// a request without waste.
 pub const SMALL_MAX: usize = 16 * (SMALL - 1) + 8;
-const SMALL: usize = 65;
+pub const SMALL: usize = 65;
 /// Large blocks: sixteen classes to each power of two, from 1 KiB to 8 MiB.
 const STEPS: usize = 16;
 const FIRST_POWER: u32 = 10;
@@ -41,7 +41,7 @@ const LARGE: usize = STEPS * POWERS;
 const RECORDS: usize = SMALL;
 /// The classes from here on are those of large blocks.
 const FIRST_LARGE: usize = RECORDS + 1;
-const CLASSES: usize = FIRST_LARGE + LARGE;
+pub const CLASSES: usize = FIRST_LARGE + LARGE;
 
 /// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
 #[inline(always)]
@@ -118,13 +118,13 @@ pub const fn small_room(size: usize) -> usize {
 // ---- the magazines of a thread --------------------------------------------------
 
 /// Places of a magazine, one of which is the sentinel.
-const PLACES: usize = 64;
+pub const PLACES: usize = 64;
 const ROOM: usize = PLACES - 1;
 const BYTES: usize = size_of::<Array>();
 /// What each class may keep whatever the bound is.
 const FEW: usize = 4;
 /// What moves between a magazine and the depot.
-const HALF: usize = ROOM / 2;
+pub const HALF: usize = ROOM / 2;
 /// What goes back to malloc between two looks at what is alive.
 const LOOK: usize = 64 * 1024;
 
@@ -139,6 +139,7 @@ struct Array([Block; PLACES]);
 const _: () = assert!(align_of::<Array>() == size_of::<Array>());
 
 /// Half a magazine in the depot.
+#[repr(C)]
 struct Load {
     next: *mut Load,
     blocks: [Block; HALF],
@@ -203,6 +204,23 @@ unsafe impl Sync for First {}
 
 static FIRST: First = First(UnsafeCell::new(MaybeUninit::zeroed()));
 static FIRST_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// What the note says of them.
+#[cfg(all(target_pointer_width = "64", not(test)))]
+pub mod layout {
+    use super::Magazines;
+    use core::mem::offset_of;
+
+    pub use super::{CLASSES, FIRST_LARGE, HALF, PLACES, SMALL};
+    pub const TOP: usize = offset_of!(Magazines, top);
+    pub const DEPOT: usize = offset_of!(Magazines, depot);
+    pub const LOADS: usize = offset_of!(Magazines, loads);
+    pub const ROOM: usize = offset_of!(Magazines, room);
+    pub const OLDER: usize = offset_of!(Magazines, older);
+    pub const ARRAYS: usize = offset_of!(Magazines, arrays);
+    pub const LARGE_TOP: usize = offset_of!(Magazines, large_top);
+    pub const LARGE_ARRAYS: usize = offset_of!(Magazines, large_arrays);
+}
 
 /// A field of one class.
 macro_rules! of {

@@ -107,9 +107,9 @@ unsafe impl Sync for Place {}
 static NO_RECORD: Place = Place(UnsafeCell::new(EMPTY));
 
 /// The first record of the table.
-static TABLE: AtomicPtr<u8> = AtomicPtr::new((&raw const NO_RECORD) as *mut u8);
+pub static TABLE: AtomicPtr<u8> = AtomicPtr::new((&raw const NO_RECORD) as *mut u8);
 /// Which bits of a `home` tell the place in the table.
-static MASK: AtomicUsize = AtomicUsize::new(0);
+pub static MASK: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes of address space for the table: for a million records, or fewer.
 const LARGEST: usize = 1 << (if size_of::<usize>() == 8 { 26 } else { 24 });

@@ -117,7 +117,7 @@ pub fn lock_records() -> Locked {
 }
 
 /// The newest of the magazines of all threads, under the lock on records.
-static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+pub static NEWEST: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
 /// Shows the list of all threads' magazines, and takes what it is from now on.
 pub fn with_threads_locked(change: impl FnOnce(*mut c_void) -> *mut c_void) {

@@ -1,0 +1,67 @@
+#!/bin/sh
+# The tests of talloc-view, and what `make view` and `make install` make of it.
+#
+# usage: view.sh STAGE_DIR
+set -u
+LC_ALL=C.UTF-8
+export LC_ALL
+
+if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
+	echo "usage: $0 STAGE_DIR" >&2
+	exit 2
+fi
+TALLOC_STAGE=$(cd "$1" && pwd) || exit 2
+export TALLOC_STAGE
+cd "$(dirname "$0")/.." || exit 2
+if ! command -v gcore >/dev/null 2>&1; then
+	echo "skip - talloc-view: package gdb"
+	exit 77
+fi
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+failed=0
+
+check() { # STATUS NAME
+	if [ "$1" -eq 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+		tail -n 20 "$work/log" >&2
+		failed=$((failed + 1))
+	fi
+}
+
+# Its build has a bound of its own, so that a slow registry is told from a slow test.
+timeout 400 make -s view >"$work/log" 2>&1
+check $? "make view"
+
+(
+	CARGO_TARGET_DIR=$PWD/build/view/target
+	export CARGO_TARGET_DIR
+	cd view && timeout 450 cargo test --release --locked
+) >"$work/log" 2>&1
+check $? "cargo test"
+n=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$work/log" | paste -sd+ -)
+n=$((${n:-0}))
+# So many there are: what was not run cannot fail.
+[ "$n" -ge 15 ]
+check $? "the tests of talloc-view ran"
+
+root=$work/root
+make -s install DESTDIR="$root" prefix=/usr >"$work/log" 2>&1
+check $? "make install"
+"$root/usr/bin/talloc-view" --version >>"$work/log" 2>&1
+check $? "the tool is installed"
+for command in tree top json check diff dot flame leaks pools; do
+	[ -s "$root/usr/share/man/man1/talloc-view-$command.1" ]
+	check $? "talloc-view $command has a man page"
+done
+bash -n "$root/usr/share/bash-completion/completions/talloc-view" 2>>"$work/log"
+check $? "completions for bash"
+make -s uninstall DESTDIR="$root" prefix=/usr >"$work/log" 2>&1
+[ -z "$(find "$root" ! -type d)" ]
+check $? "nothing is left by make uninstall"
+
+echo "checks: $((n + 13))"
+[ "$failed" -eq 0 ]
