@@ -40,7 +40,7 @@ const LARGE: usize = STEPS * POWERS;
 /// Records of pools.
 const RECORDS: usize = SMALL;
 /// The classes from here on are those of large blocks.
-const FIRST_LARGE: usize = RECORDS + 1;
+pub const FIRST_LARGE: usize = RECORDS + 1;
 pub const CLASSES: usize = FIRST_LARGE + LARGE;
 
 /// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
