@@ -2,6 +2,7 @@
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
 # make soak MINUTES=n  random walks beside the original; make coverage
+# make check-arch      the C tests on other platforms; ARCH="arm64 s390x" picks
 # make bench           times beside the original and malloc; BENCH="churn mix" some
 # make ops             instructions; make ops-update commits to the present ones
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
@@ -151,6 +152,11 @@ demo: stage
 check: stage
 	@sh c-tests/check.sh '$(stage)'
 
+# The C tests on other platforms, beside the original there: docs/platforms.md.
+ARCH =
+check-arch:
+	@sh c-tests/arch.sh $(ARCH)
+
 # Random walks beside the original for as long as you like; then fuzzing.
 MINUTES = 10
 soak: stage
@@ -194,5 +200,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all header check-header install install-strip uninstall stage demo check check-programs soak soak-programs \
+.PHONY: all header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

@@ -26,6 +26,7 @@
 
 use crate::fault;
 use crate::mac::{self, PAYLOAD_BITS};
+use crate::platform::WORD;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
 #[cfg(target_pointer_width = "64")]
@@ -74,7 +75,7 @@ pub const SPECIAL: u64 = 1 << 39;
 pub const ORPHAN: u64 = DYING | RUNNING;
 
 /// User memory, pool members and headers are multiples of this.
-pub const ALIGN: usize = 16;
+pub use crate::platform::ALIGN;
 
 /// `n` rounded up to [`ALIGN`]; `n` is never near `usize::MAX` here.
 pub const fn round(n: usize) -> usize {
@@ -106,7 +107,12 @@ struct Header {
     extra: u64,
     home: *mut c_void,
     name: *const c_char,
+    /// So that the user's memory is aligned as the header is.
+    _unused: [u32; (round(FIELDS) - FIELDS) / 4],
 }
+
+/// Bytes of the fields of a header: two of 64 bits, six pointers.
+const FIELDS: usize = 16 + 6 * WORD;
 
 /// A word that leads to a chunk: a parent's `child`, or a sibling's `next`.
 pub type Link = *mut Option<Chunk>;
@@ -114,10 +120,8 @@ pub type Link = *mut Option<Chunk>;
 /// Bytes in front of the user's memory.
 pub const HEADER: usize = size_of::<Header>();
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(HEADER == 64);
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(HEADER <= 40);
+// 64 bytes; where pointers are short 40, or 48 where malloc aligns to 16.
+const _: () = assert!(HEADER == round(FIELDS));
 
 /// A header, never to be confused with the user's pointer behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -30,6 +30,7 @@
 //! | [`mac`] | the secret of the process, and the one formula that uses it |
 //! | [`fault`] | log and abort functions |
 //! | [`magazine`] | the blocks that a thread keeps |
+//! | [`platform`] | what a platform gives: pointers, alignment, pages, addresses |
 //! | [`sysmem`] | malloc, pages, the environment, who watches |
 //!
 //! One owner for each invariant: only `list` writes a link, only `header` knows a byte
@@ -119,6 +120,7 @@ mod lock;
 mod mac;
 mod magazine;
 mod name;
+mod platform;
 mod pool;
 mod realloc;
 mod records;

@@ -18,6 +18,7 @@
 //! short.
 
 use crate::header::{HEADER, MAX_SIZE};
+use crate::platform::WORD;
 use crate::records::{self, Record};
 use crate::{root, sysmem};
 use core::ffi::{c_int, c_void};
@@ -26,9 +27,10 @@ use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
 // ---- classes ------------------------------------------------------------------
 
-/// Small class k has room for `16 k + 8` user bytes, which is what malloc makes of such
-/// a request without waste.
-pub const SMALL_MAX: usize = 16 * (SMALL - 1) + 8;
+/// Small class k has room for `16 k + REST` user bytes, which is what malloc makes of such
+/// a request without waste, since it adds a word.
+const REST: usize = 16 - WORD;
+pub const SMALL_MAX: usize = 16 * (SMALL - 1) + REST;
 const SMALL: usize = 65;
 /// Large blocks: sixteen classes to each power of two, from 1 KiB to 8 MiB.
 const STEPS: usize = 16;
@@ -44,12 +46,12 @@ const CLASSES: usize = FIRST_LARGE + LARGE;
 /// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
 #[inline(always)]
 const fn small_class(size: usize) -> usize {
-    (size + 7) >> 4
+    (size + (WORD - 1)) >> 4
 }
 
 /// What a block of that class is asked for with.
 const fn small_bytes(class: usize) -> usize {
-    HEADER + 16 * class + 8
+    HEADER + 16 * class + REST
 }
 
 /// The class of a block of so many bytes, beyond `CLASSES` for none; and what it is asked
@@ -63,13 +65,13 @@ const fn large_class(bytes: usize) -> (usize, usize) {
     (class, ((last >> shift) + 1) << shift)
 }
 
-const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 == FIRST_LARGE + 1);
+const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 >= FIRST_LARGE);
 const _: () = assert!(large_class(8 << 20).0 == CLASSES - 1);
 
 /// What a block of a class takes, with what malloc adds to it.
 const fn cost(class: usize) -> usize {
     if class < SMALL {
-        small_bytes(class) + 8
+        small_bytes(class) + WORD
     } else if class >= FIRST_LARGE {
         let (power, step) = ((class - FIRST_LARGE) / STEPS, (class - FIRST_LARGE) % STEPS);
         (STEPS + step + 1) << (power + FIRST_POWER as usize - STEPS.trailing_zeros() as usize)

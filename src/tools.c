@@ -197,8 +197,14 @@ void talloc_impl_look_around(void);
 
 int talloc_impl_is_single_threaded(void);
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#if defined(__GLIBC__)
+#if __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
+#define HAS_SINGLE_THREADED
+#endif
+#endif
+
+#ifdef HAS_SINGLE_THREADED
 
 int talloc_impl_is_single_threaded(void)
 {
