@@ -123,7 +123,10 @@ make_cc() {
 		loader=$here/root/lib/ld-linux.so.2
 		flags="-Wl,--dynamic-linker=$loader -Wl,-rpath,$here/root/lib/$debian-linux-gnu"
 		;;
-	musl-amd64) command=musl-gcc ;;
+	musl-amd64) # and the kernel's headers
+		command=musl-gcc
+		flags="-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu"
+		;;
 	musl-arm64)
 		specs=$here/musl.specs
 		sed "s|/usr/|$here/root/usr/|g; s|/lib/ld-musl|$here/root&|" \

@@ -996,7 +996,9 @@ int main(void)
 	setenv("TALLOC_THREAD_CACHE", "0", 1);
 	printf("# caches\n");
 	talloc_free(talloc_strdup(NULL, "warm"));
+#ifdef M_MMAP_THRESHOLD
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+#endif
 
 	RUN(refused);
 	RUN(how_many);

@@ -11,6 +11,7 @@
 #define TALLOC_C_TESTS_TEST_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +24,45 @@
 #include <talloc.h>
 
 static int test_failures;
+
+/* What this library makes of the platform: see src/platform.rs and src/header.rs. */
+#if UINTPTR_MAX > 0xFFFFFFFFu
+enum { OUR_ALIGN = 16, OUR_HEADER = 64 };
+#elif defined(__i386__)
+enum { OUR_ALIGN = 16, OUR_HEADER = 48 };
+#else
+enum { OUR_ALIGN = 8, OUR_HEADER = 40 };
+#endif
+
+/* A limit that no test reaches. */
+#define TEST_PLENTY (SIZE_MAX / 2)
+
+/* The smallest stack that a thread may have, 64 KiB at least. */
+#define TEST_SMALL_STACK \
+	(PTHREAD_STACK_MIN > 65536 ? (size_t)PTHREAD_STACK_MIN : (size_t)65536)
+
+/* Bytes that malloc has handed out; 0 always where it does not tell. */
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+#include <malloc.h>
+__attribute__((unused)) static size_t test_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+#else
+__attribute__((unused)) static size_t test_in_use(void)
+{
+	return 0;
+}
+#endif
+
+/* The last line of a program for which this C library has not what it needs. */
+#define TEST_SKIP(why)                   \
+	do {                             \
+		printf("skip - %s\n", why); \
+		return 77;               \
+	} while (0)
 
 #define CHECK(cond) test_check((cond) ? 1 : 0, #cond, __FILE__, __LINE__)
 #define CHECK_STR(got, want) test_check_str((got), (want), #got, __FILE__, __LINE__)

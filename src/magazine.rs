@@ -107,7 +107,7 @@ pub fn is_same_block(old: usize, new: usize) -> bool {
 #[inline(always)]
 pub fn has_room(old: usize, new: usize) -> bool {
     if old <= SMALL_MAX {
-        new <= ((old + 7) | 15) - 7
+        new <= ((old + WORD - 1) | 15) - (WORD - 1)
     } else {
         new < MAX_SIZE && is_same_block(old, new)
     }
@@ -220,18 +220,18 @@ static ALIVE: Alone = Alone(AtomicIsize::new(0));
 struct Alone(AtomicIsize);
 
 unsafe extern "C" {
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn talloc_impl_magazines_now() -> *mut Magazines;
     fn talloc_impl_magazines_keep(magazines: *mut c_void) -> c_int;
 }
 
 /// How far a thread's pointer is from its thread pointer, 0 before that is known and where
 /// no thread has one.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static DISTANCE: AtomicUsize = AtomicUsize::new(0);
 
 /// `tools.c` finds out.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[unsafe(no_mangle)]
 extern "C" fn talloc_impl_magazines_at(distance: usize) {
     DISTANCE.store(distance, Relaxed);
@@ -241,7 +241,7 @@ extern "C" fn talloc_impl_magazines_at(distance: usize) {
 /// where a thread's pointer is.
 #[inline(always)]
 fn now() -> Option<NonNull<Magazines>> {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     if DISTANCE.load(Relaxed) == 0 {
         return None;
     }
@@ -250,14 +250,23 @@ fn now() -> Option<NonNull<Magazines>> {
 
 /// The same where a chunk without `EXACT` was seen, so that it is known: every chunk would
 /// have that flag, see `sysmem::every`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn now_known() -> NonNull<Magazines> {
     let magazines: *mut Magazines;
     // SAFETY: reads the thread-local variable of tools.c, which is static, and never NULL.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         core::arch::asm!(
             "mov {0}, qword ptr fs:[{1}]",
+            out(reg) magazines,
+            in(reg) DISTANCE.load(Relaxed),
+            options(pure, readonly, nostack, preserves_flags),
+        );
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!(
+            "mrs {0}, tpidr_el0",
+            "ldr {0}, [{0}, {1}]",
             out(reg) magazines,
             in(reg) DISTANCE.load(Relaxed),
             options(pure, readonly, nostack, preserves_flags),
@@ -266,7 +275,7 @@ fn now_known() -> NonNull<Magazines> {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 fn now_known() -> NonNull<Magazines> {
     // SAFETY: it only answers the address, which is never NULL.

@@ -103,19 +103,21 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
     let bytes = before + room;
     let first = list::first_below(parent).ok()?;
     let t = parent.payload();
+    let is_easy = t >> EASY == 0;
+    if !is_easy && t & !SIZED_AND_EASY & !(MEMBER | POOL) != 0 {
+        return None;
+    }
     let record = magazine::pop_record()?;
-    let (c, outer) = if t >> EASY == 0 {
+    let (c, outer) = if is_easy {
         match magazine::pop_block(bytes) {
             Some(block) => (Chunk::at(block), null_mut()),
             None => return not_opened(record),
         }
-    } else if t & !SIZED_AND_EASY & !(MEMBER | POOL) == 0 {
+    } else {
         match carve_fast(parent, bytes) {
             Some((place, r)) => (place.take(), r),
             None => return not_opened(record),
         }
-    } else {
-        return not_opened(record);
     };
     let (r, start) = (record.as_ptr(), c.start().wrapping_add(before - LESS));
     // SAFETY: a fresh record.

@@ -131,8 +131,8 @@ static void test_array_limit(void)
 	CHECK(_talloc_zero_array(ctx, SIZE_MAX, 0, "none") == NULL);
 
 	/* Products that wrap to something small. */
-	CHECK(_talloc_array(ctx, (size_t)1 << 63, 2, "wrap") == NULL);
-	CHECK(_talloc_array(ctx, (size_t)1 << 32, 0x80000000u, "wrap") == NULL);
+	CHECK(_talloc_array(ctx, SIZE_MAX / 2 + 1, 2, "wrap") == NULL);
+	CHECK(_talloc_array(ctx, (size_t)1 << (sizeof(size_t) * 4), 0x80000000u, "wrap") == NULL);
 	CHECK(_talloc_array(ctx, SIZE_MAX / 2 + 2, 2, "wrap") == NULL);
 	talloc_free(ctx);
 }

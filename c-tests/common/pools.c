@@ -1076,7 +1076,9 @@ int main(void)
 	setenv("TALLOC_THREAD_CACHE", "0", 1);
 	printf("# pools\n");
 	talloc_free(talloc_strdup(NULL, "warm"));
+#ifdef M_MMAP_THRESHOLD
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+#endif
 
 	RUN(the_pool_itself);
 	RUN(refused_sizes);
