@@ -78,6 +78,7 @@ $(build)/exports: talloc.map
 $(static): $(rust) $(build)/exports
 	@echo "  ARCHIVE $@"
 	$(Q)$(CC) $(CFLAGS) -r -nostdlib -o $(build)/talloc.o -Wl,--gc-sections \
+		-Wl,--force-group-allocation \
 		-Wl,--whole-archive $(rust) -Wl,--no-whole-archive \
 		$$(sed 's/^/-Wl,-u,/' $(build)/exports)
 	$(Q)$(OBJCOPY) --keep-global-symbols=$(build)/exports \

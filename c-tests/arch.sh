@@ -194,8 +194,8 @@ for platform in $platforms; do
 	row=$arch/$platform/row
 	[ -f "$row" ] || continue
 	awk -v row="$(cat "$row")" -v key="| $platform |" \
-		'index($0, key) == 1 { print row; next } { print }' "$page" >"$arch/page" &&
-		cat "$arch/page" >"$page"
+		'index($0, key) == 1 { print row; next } { print }' "$page" >"$arch/page.$$" &&
+		cat "$arch/page.$$" >"$page" && rm "$arch/page.$$"
 done
 sed -n '/^| platform/,/^$/p' "$page"
 exit $failed

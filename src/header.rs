@@ -13,6 +13,9 @@
 //!  +64  user memory
 //! ```
 //!
+//! That is where pointers have 64 bits.  Where they have 32 the fields are the same, in 40
+//! bytes; `platform` tells what the user's memory is aligned to, and 40 is rounded up to that.
+//!
 //! `extra` and `home` of a plain chunk are neither written nor read.
 //!
 //! No other file knows these offsets.  A [`Chunk`] stands for a header that is live, or
@@ -29,7 +32,7 @@ use crate::mac::{self, PAYLOAD_BITS};
 use crate::platform::WORD;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
-#[cfg(target_pointer_width = "64")]
+#[cfg(target_has_atomic = "64")]
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::sync::atomic::{Ordering::Release, compiler_fence};
 
@@ -231,8 +234,9 @@ impl Chunk {
     }
 
     /// Other threads may look at the head of a chunk without a parent, under the lock on the
-    /// links, so it is one store; that is what any store of a word is where this is built.
-    #[cfg(target_pointer_width = "64")]
+    /// links, and a signal handler at any, so it is one store: a plain one where that of a
+    /// word has 64 bits.  ARM before version 7 has none.
+    #[cfg(target_has_atomic = "64")]
     #[inline(always)]
     fn store_head(self, head: u64) {
         // SAFETY: a Chunk's header is there (module docs). A relaxed store is a plain one
@@ -240,7 +244,7 @@ impl Chunk {
         unsafe { (*(&raw mut (*self.0.as_ptr()).head).cast::<AtomicU64>()).store(head, Relaxed) };
     }
 
-    #[cfg(target_pointer_width = "32")]
+    #[cfg(not(target_has_atomic = "64"))]
     #[inline(always)]
     fn store_head(self, head: u64) {
         field!(self, head = head);
@@ -249,11 +253,11 @@ impl Chunk {
     /// What the head says that another thread may be writing.
     #[inline]
     pub fn shared_payload(self) -> Payload {
-        #[cfg(target_pointer_width = "64")]
+        #[cfg(target_has_atomic = "64")]
         // SAFETY: as for `store_head`.
         let head =
             unsafe { (*(&raw const (*self.0.as_ptr()).head).cast::<AtomicU64>()).load(Relaxed) };
-        #[cfg(target_pointer_width = "32")]
+        #[cfg(not(target_has_atomic = "64"))]
         let head = field!(self, head);
         mac::decode(self.place(), head)
     }

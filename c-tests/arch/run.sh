@@ -48,11 +48,13 @@ else
 	cp "$here"/root/usr/lib/*/libtalloc.so.2 "$judge"
 fi || exit 2
 
-export here stage work judge judge_cc libc
+export here stage work judge judge_cc emulator
 {
 	printf 'common/%s\n' $(cd c-tests/common && ls ./*.c)
 	printf 'ours/%s\n' $(cd c-tests/ours && ls ./*.c)
-	printf '%s\n' talloc_test.c attack/any_layout attack/our_layout attack/reader walk loading
+	printf '%s\n' talloc_test.c attack/any_layout attack/reader walk loading
+	# thousands of processes
+	[ -n "$emulator" ] || echo attack/our_layout
 } | sed 's|\./||; s|\.c$||' | xargs -n 1 -P 2 sh c-tests/arch/one.sh >"$work/results"
 status=$?
 

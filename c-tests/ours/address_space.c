@@ -226,6 +226,12 @@ static void run_case(void)
 	the_case();
 }
 
+static void map_too_much(void)
+{
+	limit_memory();
+	exit(mmap(NULL, 4 * ROOM, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? 0 : 1);
+}
+
 int main(void)
 {
 	static const struct {
@@ -239,6 +245,8 @@ int main(void)
 	static const size_t sizes[][2] = { { 40, 3000 }, { 100, 10000 }, { 700, 1200 }, { 200, 50000 } };
 	size_t c, s;
 
+	if (run_apart(map_too_much, false)->status != 0)
+		TEST_SKIP("a limit of the address space has no effect");
 	for (c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
 		for (s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 			struct outcome *o;
