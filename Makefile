@@ -154,8 +154,9 @@ check: stage
 	@sh c-tests/check.sh '$(stage)'
 
 # The C tests on other platforms, beside the original there: docs/platforms.md.
+# AGAIN=1 runs those alone that have not passed.
 ARCH =
-check-arch:
+check-arch: stage
 	@sh c-tests/arch.sh $(ARCH)
 
 # Random walks beside the original for as long as you like; then fuzzing.

@@ -4,6 +4,8 @@
 #
 # usage: arch.sh [PLATFORM...]        (`make check-arch` calls it; without names: all)
 #
+# With AGAIN=1 only tests that have not passed yet run.
+#
 # Installs the Debian packages it needs; root is necessary for that alone. What it fetches
 # besides it keeps in build/arch: Rust with the source of `core`, C libraries, the
 # original. Prints a line for each test that failed and a table, which it also writes to
