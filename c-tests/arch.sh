@@ -54,7 +54,7 @@ about() {
 
 # ---- what is needed ------------------------------------------------------------------
 
-packages="cargo-web gcc make libgit2-1.5 libtalloc2 qemu-user util-linux"
+packages="gcc libc6-dev libcurl4 libgit2-1.5 libsqlite3-0 libtalloc2 make qemu-user util-linux"
 for platform in $platforms; do
 	about "$platform"
 	case $platform in
@@ -113,6 +113,10 @@ get_root() { # PACKAGES...
 		for package in *.deb; do
 			dpkg-deb -x "$package" "$here/root" || exit 1
 		done
+		# links from the root of the file system lead astray here
+		find "$here/root" -type l -lname '/*' | while read -r link; do
+			ln -sfn "$here/root$(readlink "$link")" "$link" || exit 1
+		done
 	) && rm -rf "$here/apt" && touch "$here/root/done"
 }
 
@@ -158,11 +162,18 @@ prepare() {
 }
 
 log=$arch/packages.log
-{ $root apt-get -q update && $root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
-	--no-install-recommends $packages; } >"$log" 2>&1 || {
-	tail -n 5 "$log" >&2
-	die "cannot install $packages"
-}
+missing=
+for package in $packages; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ] || [ ! -f "$arch/rust/done" ]; then
+	# shellcheck disable=SC2086 # names are words
+	{ $root apt-get -q update && $root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
+		--no-install-recommends $missing; } >"$log" 2>&1 || {
+		tail -n 5 "$log" >&2
+		die "cannot install$missing"
+	}
+fi
 get_rust >"$log" 2>&1 || {
 	tail -n 5 "$log" >&2
 	die "cannot get Debian's Rust with its sources"

@@ -79,4 +79,4 @@ header() { # LIBDIR CC
 row="| $platform | $how | $(header "$stage/lib" "$cc") | $(header "$judge" "$judge_cc") | $(count ok)"
 row="$row | $(count emulator) | $(count skip) | $(count 'not ok') |"
 echo "$row" >"$here/row"
-[ "$(wc -l <"$work/results")" -eq "$(wc -l <"$work/all")" ] && [ "$(count 'not ok')" -eq 0 ]
+[ "$(wc -l <"$work/results")" -eq "$(wc -l <"$work/all")" ] && [ "$(count 'not ok')" -eq 0 ] && [ "$(count ok)" -gt 0 ]
