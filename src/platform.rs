@@ -38,7 +38,7 @@ pub const ADDRESS: u64 = if WORD == 4 {
     (1 << 48) - 1
 } else if cfg!(target_arch = "aarch64") {
     // Four bits above them are the tag of memory that is checked for tags (MTE).
-    (1 << 52) - 1 | 0xF << 56
+    ((1 << 52) - 1) | (0xF << 56)
 } else {
     (1 << 56) - 1
 };
