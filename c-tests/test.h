@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,13 +27,10 @@
 static int test_failures;
 
 /* What this library makes of the platform: see src/platform.rs and src/header.rs. */
-#if UINTPTR_MAX > 0xFFFFFFFFu
-enum { OUR_ALIGN = 16, OUR_HEADER = 64 };
-#elif defined(__i386__)
-enum { OUR_ALIGN = 16, OUR_HEADER = 48 };
-#else
-enum { OUR_ALIGN = 8, OUR_HEADER = 40 };
-#endif
+enum { OUR_ALIGN = 16, OUR_HEADER = sizeof(void *) == 8 ? 64 : 48 };
+
+/* What malloc aligns to, at least. */
+enum { TEST_ALIGN = _Alignof(max_align_t) };
 
 /* A limit that no test reaches. */
 #define TEST_PLENTY (SIZE_MAX / 2)

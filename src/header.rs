@@ -14,7 +14,7 @@
 //! ```
 //!
 //! That is where pointers have 64 bits.  Where they have 32 the fields are the same, in 40
-//! bytes; `platform` tells what the user's memory is aligned to, and 40 is rounded up to that.
+//! bytes, and 8 more for [`ALIGN`].
 //!
 //! `extra` and `home` of a plain chunk are neither written nor read.
 //!
@@ -123,7 +123,7 @@ pub type Link = *mut Option<Chunk>;
 /// Bytes in front of the user's memory.
 pub const HEADER: usize = size_of::<Header>();
 
-// 64 bytes; where pointers are short 40, or 48 where malloc aligns to 16.
+// 64 bytes; 48 where pointers are short.
 const _: () = assert!(HEADER == round(FIELDS));
 
 /// A header, never to be confused with the user's pointer behind it.

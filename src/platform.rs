@@ -9,12 +9,10 @@
 /// Bytes of a pointer.
 pub const WORD: usize = size_of::<usize>();
 
-/// What malloc aligns to, at least; no type needs more (`max_align_t`).
-pub const ALIGN: usize = if WORD == 8 || cfg!(any(target_arch = "x86", target_arch = "powerpc")) {
-    16
-} else {
-    8
-};
+/// What headers and the sizes of pool members are multiples of, on every platform: so a
+/// resize stays in its place in a pool where it does in the original's.  malloc may align its
+/// blocks to less, to 8 on 32-bit ARM, and then so is what lies in them.
+pub const ALIGN: usize = 16;
 
 /// What mappings are multiples of in every configuration of the kernel.
 pub const PAGE: usize = if cfg!(any(

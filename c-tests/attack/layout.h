@@ -20,7 +20,7 @@ struct header {
 	uint64_t extra; /* destructor, sealed; or the newest handle */
 	void *home; /* not written in a plain chunk */
 	const char *name;
-#ifdef __i386__
+#if UINTPTR_MAX == 0xFFFFFFFFu
 	uint64_t unused;
 #endif
 };
