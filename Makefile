@@ -2,6 +2,7 @@
 # make demo            a tour, and a program of the system, on this library
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
 # make soak MINUTES=n  random walks beside the original; make coverage
+# make check-arch      the C tests on other platforms; ARCH="arm64 s390x" picks
 # make bench           times beside the original and malloc; BENCH="churn mix" some
 # make ops             instructions; make ops-update commits to the present ones
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
@@ -85,6 +86,7 @@ $(build)/exports: talloc.map
 $(static): $(rust) $(build)/exports
 	@echo "  ARCHIVE $@"
 	$(Q)$(CC) $(CFLAGS) -r -nostdlib -o $(build)/talloc.o -Wl,--gc-sections \
+		-Wl,--force-group-allocation \
 		-Wl,--whole-archive $(rust) -Wl,--no-whole-archive \
 		$$(sed 's/^/-Wl,-u,/' $(build)/exports)
 	$(Q)$(OBJCOPY) --keep-global-symbols=$(build)/exports \
@@ -191,6 +193,12 @@ demo: stage
 check: stage
 	@sh c-tests/check.sh '$(stage)'
 
+# The C tests on other platforms, beside the original there: docs/platforms.md.
+# AGAIN=1 runs those alone that have not passed.
+ARCH =
+check-arch: stage
+	@sh c-tests/arch.sh $(ARCH)
+
 # Random walks beside the original for as long as you like; then fuzzing.
 MINUTES = 10
 soak: stage
@@ -234,5 +242,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all view header check-header install install-strip uninstall stage demo check check-programs soak soak-programs \
+.PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

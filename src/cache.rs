@@ -6,6 +6,7 @@
 
 use crate::bitmap;
 use crate::header::{Chunk, EASY, HEADER, MAX_SIZE, MEMBER, POOL, round, size_of_payload, user_of};
+use crate::platform::WORD;
 use crate::pool::{self, footprint};
 use crate::records::{self, CACHE, Kind, LESS, ONE, Record, record};
 use crate::sysmem::PAGE;
@@ -24,9 +25,17 @@ struct Slots {
     /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
     mapped: usize,
     /// The slot given back last, [`LESS`], which the bitmap still says is taken; NULL for none.
+    #[cfg(target_pointer_width = "64")]
     last: *mut u8,
-    nothing: [usize; 2],
+    nothing: [usize; NOTHING],
+    /// There is no room for it above where pointers are short.
+    #[cfg(target_pointer_width = "32")]
+    last: *mut u8,
 }
+
+/// Words from `top` of a record on, which say that it holds nothing.
+const NOTHING: usize =
+    (offset_of!(Record, kind) + size_of::<Kind>() - offset_of!(Record, top)) / WORD;
 
 /// Where the bits begin.
 const BITS: usize = 40;
@@ -112,7 +121,7 @@ fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
             count: count as u32,
             mapped,
             last: null_mut(),
-            nothing: [0; 2],
+            nothing: [0; NOTHING],
         });
         bitmap::fill(bits(slots), count);
     }

@@ -13,6 +13,9 @@
 //!  +64  user memory
 //! ```
 //!
+//! That is where pointers have 64 bits.  Where they have 32 the fields are the same, in 40
+//! bytes, and 8 more for [`ALIGN`].
+//!
 //! `extra` and `home` of a plain chunk are neither written nor read.
 //!
 //! No other file knows these offsets.  A [`Chunk`] stands for a header that is live, or
@@ -26,9 +29,10 @@
 
 use crate::fault;
 use crate::mac::{self, PAYLOAD_BITS};
+use crate::platform::WORD;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
-#[cfg(target_pointer_width = "64")]
+#[cfg(target_has_atomic = "64")]
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::sync::atomic::{Ordering::Release, compiler_fence};
 
@@ -74,7 +78,7 @@ pub const SPECIAL: u64 = 1 << 39;
 pub const ORPHAN: u64 = DYING | RUNNING;
 
 /// User memory, pool members and headers are multiples of this.
-pub const ALIGN: usize = 16;
+pub use crate::platform::ALIGN;
 
 /// `n` rounded up to [`ALIGN`]; `n` is never near `usize::MAX` here.
 pub const fn round(n: usize) -> usize {
@@ -106,7 +110,12 @@ struct Header {
     extra: u64,
     home: *mut c_void,
     name: *const c_char,
+    /// So that the user's memory is aligned as the header is.
+    _unused: [u32; (round(FIELDS) - FIELDS) / 4],
 }
+
+/// Bytes of the fields of a header: two of 64 bits, six pointers.
+const FIELDS: usize = 16 + 6 * WORD;
 
 /// A word that leads to a chunk: a parent's `child`, or a sibling's `next`.
 pub type Link = *mut Option<Chunk>;
@@ -114,10 +123,8 @@ pub type Link = *mut Option<Chunk>;
 /// Bytes in front of the user's memory.
 pub const HEADER: usize = size_of::<Header>();
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(HEADER == 64);
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(HEADER <= 40);
+// 64 bytes; 48 where pointers are short.
+const _: () = assert!(HEADER == round(FIELDS));
 
 /// A header, never to be confused with the user's pointer behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -227,8 +234,9 @@ impl Chunk {
     }
 
     /// Other threads may look at the head of a chunk without a parent, under the lock on the
-    /// links, so it is one store; that is what any store of a word is where this is built.
-    #[cfg(target_pointer_width = "64")]
+    /// links, and a signal handler at any, so it is one store: a plain one where that of a
+    /// word has 64 bits.  ARM before version 7 has none.
+    #[cfg(target_has_atomic = "64")]
     #[inline(always)]
     fn store_head(self, head: u64) {
         // SAFETY: a Chunk's header is there (module docs). A relaxed store is a plain one
@@ -236,7 +244,7 @@ impl Chunk {
         unsafe { (*(&raw mut (*self.0.as_ptr()).head).cast::<AtomicU64>()).store(head, Relaxed) };
     }
 
-    #[cfg(target_pointer_width = "32")]
+    #[cfg(not(target_has_atomic = "64"))]
     #[inline(always)]
     fn store_head(self, head: u64) {
         field!(self, head = head);
@@ -245,11 +253,11 @@ impl Chunk {
     /// What the head says that another thread may be writing.
     #[inline]
     pub fn shared_payload(self) -> Payload {
-        #[cfg(target_pointer_width = "64")]
+        #[cfg(target_has_atomic = "64")]
         // SAFETY: as for `store_head`.
         let head =
             unsafe { (*(&raw const (*self.0.as_ptr()).head).cast::<AtomicU64>()).load(Relaxed) };
-        #[cfg(target_pointer_width = "32")]
+        #[cfg(not(target_has_atomic = "64"))]
         let head = field!(self, head);
         mac::decode(self.place(), head)
     }

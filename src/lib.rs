@@ -31,6 +31,7 @@
 //! | [`fault`] | log and abort functions |
 //! | [`magazine`] | the blocks that a thread keeps |
 //! | `note` | what tells a tool from outside where all that is |
+//! | [`platform`] | what a platform gives: pointers, alignment, pages, addresses |
 //! | [`sysmem`] | malloc, pages, the environment, who watches |
 //!
 //! One owner for each invariant: only `list` writes a link, only `header` knows a byte
@@ -126,6 +127,7 @@ mod magazine;
 mod name;
 #[cfg(all(target_pointer_width = "64", not(test)))]
 mod note;
+mod platform;
 mod pool;
 mod realloc;
 mod records;

@@ -13,16 +13,11 @@
 //!
 //! A seal is the same with a third key and an address for the payload.
 
+use crate::platform::ADDRESS;
 use core::cell::UnsafeCell;
 
 /// The bits of a head that say something; the others are zero.
 pub const PAYLOAD_BITS: u32 = 40;
-
-/// The bits of an address here.
-#[cfg(target_pointer_width = "64")]
-const ADDRESS_BITS: u32 = 48;
-#[cfg(target_pointer_width = "32")]
-const ADDRESS_BITS: u32 = 32;
 
 /// Odd, and what the keys are before the first chunk.
 const NOT_YET: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -131,7 +126,7 @@ pub fn unseal(place: usize, word: u64) -> Option<usize> {
     let address = word
         .wrapping_mul(key!(seal_back))
         .wrapping_add(of_place_back(place));
-    (address >> ADDRESS_BITS == 0).then_some(address as usize)
+    (address & !ADDRESS == 0).then_some(address as usize)
 }
 
 // ---- the secret -----------------------------------------------------------------

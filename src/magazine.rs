@@ -18,6 +18,7 @@
 //! short.
 
 use crate::header::HEADER;
+use crate::platform::WORD;
 use crate::records::{self, Record};
 use crate::{root, sysmem};
 use core::cell::UnsafeCell;
@@ -28,9 +29,10 @@ use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed
 
 // ---- classes ------------------------------------------------------------------
 
-/// Small class k has room for `16 k + 8` user bytes, which is what malloc makes of such
-/// a request without waste.
-pub const SMALL_MAX: usize = 16 * (SMALL - 1) + 8;
+/// Small class k has room for `16 k + REST` user bytes, which is what malloc makes of such
+/// a request without waste, since it adds a word.
+const REST: usize = 16 - WORD;
+pub const SMALL_MAX: usize = 16 * (SMALL - 1) + REST;
 pub const SMALL: usize = 65;
 /// Large blocks: sixteen classes to each power of two, from 1 KiB to 8 MiB.
 const STEPS: usize = 16;
@@ -46,12 +48,12 @@ pub const CLASSES: usize = FIRST_LARGE + LARGE;
 /// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
 #[inline(always)]
 const fn small_class(size: usize) -> usize {
-    (size + 7) >> 4
+    (size + (WORD - 1)) >> 4
 }
 
 /// What a block of that class is asked for with.
 const fn small_bytes(class: usize) -> usize {
-    HEADER + 16 * class + 8
+    HEADER + 16 * class + REST
 }
 
 /// The class of a block of so many bytes, beyond `CLASSES` for none; and what it is asked
@@ -65,13 +67,13 @@ const fn large_class(bytes: usize) -> (usize, usize) {
     (class, ((last >> shift) + 1) << shift)
 }
 
-const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 == FIRST_LARGE + 1);
+const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 >= FIRST_LARGE);
 const _: () = assert!(large_class(8 << 20).0 == CLASSES - 1);
 
 /// What a block of a class takes, with what malloc adds to it.
 const fn cost(class: usize) -> usize {
     if class < SMALL {
-        small_bytes(class) + 8
+        small_bytes(class) + WORD
     } else if class >= FIRST_LARGE {
         let (power, step) = ((class - FIRST_LARGE) / STEPS, (class - FIRST_LARGE) % STEPS);
         (STEPS + step + 1) << (power + FIRST_POWER as usize - STEPS.trailing_zeros() as usize)
@@ -112,7 +114,7 @@ pub const fn is_same_large_block(old: usize, new: usize) -> bool {
 /// How many user bytes the block of a chunk of so many has room for, at most [`SMALL_MAX`].
 #[inline(always)]
 pub const fn small_room(size: usize) -> usize {
-    ((size + 7) | 15) - 7
+    ((size + WORD - 1) | 15) - (WORD - 1)
 }
 
 // ---- the magazines of a thread --------------------------------------------------
@@ -261,18 +263,18 @@ static ALIVE: Alone = Alone(AtomicIsize::new(0));
 struct Alone(AtomicIsize);
 
 unsafe extern "C" {
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn talloc_impl_magazines_now() -> *mut Magazines;
     fn talloc_impl_magazines_keep(magazines: *mut c_void) -> c_int;
 }
 
 /// How far a thread's pointer is from its thread pointer, 0 before that is known and where
 /// no thread has one.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static DISTANCE: AtomicUsize = AtomicUsize::new(0);
 
 /// `tools.c` finds out.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[unsafe(no_mangle)]
 extern "C" fn talloc_impl_magazines_at(distance: usize) {
     DISTANCE.store(distance, Relaxed);
@@ -282,7 +284,7 @@ extern "C" fn talloc_impl_magazines_at(distance: usize) {
 /// where a thread's pointer is.
 #[inline(always)]
 fn now() -> Option<NonNull<Magazines>> {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     if DISTANCE.load(Relaxed) == 0 {
         return None;
     }
@@ -291,14 +293,23 @@ fn now() -> Option<NonNull<Magazines>> {
 
 /// The same where a chunk without `EXACT` was seen, so that it is known: every chunk would
 /// have that flag, see `sysmem::every`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn now_known() -> NonNull<Magazines> {
     let magazines: *mut Magazines;
     // SAFETY: reads the thread-local variable of tools.c, which is static, and never NULL.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         core::arch::asm!(
             "mov {0}, qword ptr fs:[{1}]",
+            out(reg) magazines,
+            in(reg) DISTANCE.load(Relaxed),
+            options(pure, readonly, nostack, preserves_flags),
+        );
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!(
+            "mrs {0}, tpidr_el0",
+            "ldr {0}, [{0}, {1}]",
             out(reg) magazines,
             in(reg) DISTANCE.load(Relaxed),
             options(pure, readonly, nostack, preserves_flags),
@@ -307,7 +318,7 @@ fn now_known() -> NonNull<Magazines> {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 fn now_known() -> NonNull<Magazines> {
     // SAFETY: it only answers the address, which is never NULL.

@@ -102,12 +102,13 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
     let before = round(HEADER + size);
     let bytes = before + room;
     let t = parent.payload();
-    if t & !SIZED_AND_EASY & !(MEMBER | POOL) != 0 {
+    let is_easy = t >> EASY == 0;
+    if !is_easy && t & !SIZED_AND_EASY & !(MEMBER | POOL) != 0 {
         return None;
     }
     let first = list::first_below(parent).ok()?;
     let record = magazine::pop_record()?;
-    let (c, outer) = if t >> EASY == 0 {
+    let (c, outer) = if is_easy {
         match magazine::pop_block(bytes) {
             Some(block) => (Chunk::at(block), null_mut()),
             None => return not_opened(record),

@@ -156,8 +156,7 @@ pub fn reserve_aligned(bytes: usize, least: usize) -> Option<(NonNull<u8>, usize
     Some((NonNull::new(place)?, bytes))
 }
 
-/// What mappings are multiples of, at least.
-pub const PAGE: usize = 4096;
+pub use crate::platform::PAGE;
 
 /// Makes reserved pages usable; false without memory.
 ///

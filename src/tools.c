@@ -197,8 +197,14 @@ void talloc_impl_look_around(void);
 
 int talloc_impl_is_single_threaded(void);
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#if defined(__GLIBC__)
+#if __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
+#define HAS_SINGLE_THREADED
+#endif
+#endif
+
+#ifdef HAS_SINGLE_THREADED
 
 int talloc_impl_is_single_threaded(void)
 {
@@ -229,16 +235,28 @@ extern char talloc_impl_no_magazines[];
 __attribute__((used, visibility("hidden")))
 __thread void *talloc_impl_magazines = talloc_impl_no_magazines;
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 uintptr_t talloc_impl_ask_descriptor(uintptr_t *descriptor) __attribute__((visibility("hidden")));
 
 __asm__(".text\n"
 	".hidden talloc_impl_ask_descriptor\n"
-	".type talloc_impl_ask_descriptor, @function\n"
+	".type talloc_impl_ask_descriptor, %function\n"
 	"talloc_impl_ask_descriptor:\n\t"
+#if defined(__x86_64__)
 	"lea talloc_impl_magazines@tlsdesc(%rip), %rax\n\t"
 	"mov %rax, (%rdi)\n\t"
 	"call *talloc_impl_magazines@tlscall(%rax)\n\t"
+#else
+	"stp x29, x30, [sp, #-16]!\n\t"
+	"mov x2, x0\n\t"
+	"adrp x0, :tlsdesc:talloc_impl_magazines\n\t"
+	"ldr x1, [x0, #:tlsdesc_lo12:talloc_impl_magazines]\n\t"
+	"add x0, x0, #:tlsdesc_lo12:talloc_impl_magazines\n\t"
+	"str x0, [x2]\n\t"
+	".tlsdesccall talloc_impl_magazines\n\t"
+	"blr x1\n\t"
+	"ldp x29, x30, [sp], #16\n\t"
+#endif
 	"ret\n"
 	".size talloc_impl_ask_descriptor, . - talloc_impl_ask_descriptor\n");
 
@@ -269,7 +287,11 @@ static int can_have_magazines(void)
 
 static void set_magazines(void *magazines)
 {
+#if defined(__x86_64__)
 	__asm__ volatile("mov %1, %%fs:(%0)" : : "r"(known_distance), "r"(magazines) : "memory");
+#else
+	*(void **)((char *)__builtin_thread_pointer() + known_distance) = magazines;
+#endif
 }
 #else
 void *talloc_impl_magazines_now(void);

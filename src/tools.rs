@@ -5,7 +5,7 @@
 //! With one, members lie further apart, so that an overrun is seen before it
 //! reaches a neighbour's header.
 
-use crate::header::{ALIGN, Chunk, HEADER};
+use crate::header::{Chunk, HEADER};
 use crate::records::Record;
 use crate::sysmem;
 use core::ffi::c_void;
@@ -54,10 +54,13 @@ pub fn may_watch() -> bool {
     sysmem::every() != 0
 }
 
+/// What `tools.c` counts on.
+const GAP: usize = 16;
+
 /// Bytes to leave free behind a member.
 #[inline(always)]
 pub fn gap() -> usize {
-    if may_watch() && watch() { ALIGN } else { 0 }
+    if may_watch() && watch() { GAP } else { 0 }
 }
 
 /// A pool or cache has been made, `bytes` bytes from its header on: nobody may touch what

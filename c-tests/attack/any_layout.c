@@ -17,7 +17,7 @@
 
 /* ---- the header ---- */
 
-enum { WORD = 8, MOST_WORDS = 32 };
+enum { WORD = sizeof(void *), MOST_WORDS = 32 };
 
 /* Two pool members, one behind the other, are a header and their size apart. */
 static size_t header_size(void)
@@ -26,7 +26,7 @@ static size_t header_size(void)
 	char *first = talloc_size(pool, 48), *second = talloc_size(pool, 48);
 	ptrdiff_t apart = second - first;
 
-	if (apart <= 48 || apart % 16 != 0 || apart - 48 > MOST_WORDS * WORD) {
+	if (apart <= 48 || apart % 8 != 0 || apart - 48 > MOST_WORDS * WORD) {
 		fprintf(stderr, "two pool members are %td bytes apart\n", apart);
 		exit(2);
 	}

@@ -117,7 +117,13 @@ static int bait_is_written_at(void)
 	return -1;
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
+#ifdef __x86_64__
+enum { INSTRUCTION = REG_RIP };
+#else
+enum { INSTRUCTION = REG_EIP };
+#endif
+
 /* For addresses that no memory can have, the processor does not say what it was
  * about to do there: the instruction does.  What is not known is no read. */
 static bool is_reading(const unsigned char *at)
@@ -151,15 +157,17 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	bool is_read = false;
 
 	(void)info;
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
 	const greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
 
 	if (regs[REG_TRAPNO] == 14)
 		is_read = (regs[REG_ERR] & (2 | 16)) == 0; /* no write, no fetch */
 	else
-		is_read = is_reading((const unsigned char *)regs[REG_RIP]);
+		is_read = is_reading((const unsigned char *)regs[INSTRUCTION]);
 #else
+	/* nobody says what it was; the bait says what was written */
 	(void)context;
+	is_read = true;
 #endif
 	if (is_read)
 		_exit(DID_READ);
@@ -173,8 +181,12 @@ typedef int attack_fn(const void *arguments);
 static void in_a_cage(void)
 {
 	static char stack[16384];
-	struct rlimit none = { 0, 0 }, memory = { 4ul << 30, 4ul << 30 };
+	struct rlimit none = { 0, 0 }, memory = { 3ul << 30, 3ul << 30 };
+#ifdef __x86_64__
 	struct itimerval time = { { 0, 0 }, { 0, 50000 } };
+#else
+	struct itimerval time = { { 0, 0 }, { 2, 0 } }; /* under an emulator, perhaps */
+#endif
 	struct sigaction fault = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	int fd = fileno(null_file);
 

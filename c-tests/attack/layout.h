@@ -20,13 +20,16 @@ struct header {
 	uint64_t extra; /* destructor, sealed; or the newest handle */
 	void *home; /* not written in a plain chunk */
 	const char *name;
+#if UINTPTR_MAX == 0xFFFFFFFFu
+	uint64_t unused;
+#endif
 };
 
 /* The user memory of a reference. */
 struct handle {
 	struct header *target;
 	uint64_t *back;
-	struct handle_chunk *older;
+	uint64_t older; /* struct handle_chunk * */
 	const char *location;
 	uint64_t destructor; /* sealed */
 };

@@ -131,8 +131,8 @@ static void test_array_limit(void)
 	CHECK(_talloc_zero_array(ctx, SIZE_MAX, 0, "none") == NULL);
 
 	/* Products that wrap to something small. */
-	CHECK(_talloc_array(ctx, (size_t)1 << 63, 2, "wrap") == NULL);
-	CHECK(_talloc_array(ctx, (size_t)1 << 32, 0x80000000u, "wrap") == NULL);
+	CHECK(_talloc_array(ctx, SIZE_MAX / 2 + 1, 2, "wrap") == NULL);
+	CHECK(_talloc_array(ctx, (size_t)1 << (sizeof(size_t) * 4), 0x80000000u, "wrap") == NULL);
 	CHECK(_talloc_array(ctx, SIZE_MAX / 2 + 2, 2, "wrap") == NULL);
 	talloc_free(ctx);
 }
@@ -172,7 +172,7 @@ static void test_alignment(void)
 
 	for (size = 0; size < 600; size++) {
 		chunks[size] = talloc_size(ctx, size);
-		if (((uintptr_t)chunks[size] & 15) != 0)
+		if (((uintptr_t)chunks[size] % TEST_ALIGN) != 0)
 			bad_align++;
 		if (talloc_get_size(chunks[size]) != size)
 			bad_size++;
@@ -189,14 +189,14 @@ static void test_alignment(void)
 	CHECK_INT(talloc_total_blocks(ctx), 601);
 
 	/* The same for everything else that hands out memory. */
-	CHECK(((uintptr_t)ctx & 15) == 0);
-	CHECK(((uintptr_t)talloc_pool(ctx, 100) & 15) == 0);
-	CHECK(((uintptr_t)talloc_strdup(ctx, "abc") & 15) == 0);
-	CHECK(((uintptr_t)talloc_asprintf(ctx, "abc%d", 5) & 15) == 0);
-	CHECK(((uintptr_t)talloc_memdup(ctx, "abc", 3) & 15) == 0);
-	CHECK(((uintptr_t)talloc_zero_array(ctx, char, 33) & 15) == 0);
-	CHECK(((uintptr_t)talloc_named(ctx, 3, "n") & 15) == 0);
-	CHECK(((uintptr_t)talloc_pooled_object(ctx, struct odd, 2, 30) & 15) == 0);
+	CHECK(((uintptr_t)ctx % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_pool(ctx, 100) % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_strdup(ctx, "abc") % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_asprintf(ctx, "abc%d", 5) % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_memdup(ctx, "abc", 3) % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_zero_array(ctx, char, 33) % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_named(ctx, 3, "n") % TEST_ALIGN) == 0);
+	CHECK(((uintptr_t)talloc_pooled_object(ctx, struct odd, 2, 30) % TEST_ALIGN) == 0);
 	talloc_free(ctx);
 }
 
@@ -209,7 +209,7 @@ static void test_alignment_in_pool(void)
 	for (size = 0; size < 100; size++) {
 		char *p = talloc_size(pool, size);
 
-		if (((uintptr_t)p & 15) != 0)
+		if (((uintptr_t)p % TEST_ALIGN) != 0)
 			bad++;
 		memset(p, 'x', size);
 	}

@@ -32,8 +32,16 @@ static char in_data[1024] = "text";
 
 static void memory_of_others(void)
 {
-	char on_stack[1024], *from_malloc = calloc(1, 1024);
+	char on_stack[1024], *below = calloc(1, 1024), *from_malloc = calloc(1, 1024);
 	int i;
+
+	/* what lies before a block can be read, if there is another one below */
+	if (below > from_malloc) {
+		char *lower = from_malloc;
+
+		from_malloc = below;
+		below = lower;
+	}
 
 	for (i = 0; i < 1024; i++)
 		on_stack[i] = (char)i;
@@ -42,6 +50,7 @@ static void memory_of_others(void)
 	nobody_takes(from_malloc, "a block of malloc");
 	nobody_takes(from_malloc + 512, "the middle of a block of malloc");
 	free(from_malloc);
+	free(below);
 }
 
 /* --- members of a pool that is gone --- */

@@ -91,7 +91,7 @@ static void the_pool_itself(void)
 	char *a;
 
 	CHECK(pool != NULL);
-	CHECK(addr(pool) % 16 == 0);
+	CHECK(addr(pool) % TEST_ALIGN == 0);
 	CHECK_STR(talloc_get_name(pool), "UNNAMED");
 	CHECK_INT(talloc_get_size(pool), 0);
 	CHECK_INT(talloc_total_size(pool), 0);
@@ -158,7 +158,7 @@ static void front_to_back(void)
 	CHECK(IN(pool, d, BIG));
 	CHECK(e != NULL && !IN(pool, e, BIG)); /* no room: malloc */
 	CHECK(talloc_parent(e) == pool);
-	CHECK(addr(a) % 16 == 0 && addr(b) % 16 == 0 && addr(c) % 16 == 0);
+	CHECK(addr(a) % TEST_ALIGN == 0 && addr(b) % TEST_ALIGN == 0 && addr(c) % TEST_ALIGN == 0);
 	CHECK(addr(a) < addr(b) && addr(b) < addr(c) && addr(c) < addr(d));
 	CHECK(addr(b) - addr(a) == addr(c) - addr(b));
 	CHECK(addr(d) - addr(c) == addr(c) - addr(b));
@@ -604,7 +604,7 @@ static void pooled_object(void)
 	int *n;
 
 	CHECK(t != NULL);
-	CHECK(addr(t) % 16 == 0);
+	CHECK(addr(t) % TEST_ALIGN == 0);
 	CHECK_STR(talloc_get_name(t), "struct thing");
 	CHECK_INT(talloc_get_size(t), sizeof(*t));
 	CHECK_INT(talloc_total_size(t), sizeof(*t));
@@ -1076,7 +1076,9 @@ int main(void)
 	setenv("TALLOC_THREAD_CACHE", "0", 1);
 	printf("# pools\n");
 	talloc_free(talloc_strdup(NULL, "warm"));
+#ifdef M_MMAP_THRESHOLD
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+#endif
 
 	RUN(the_pool_itself);
 	RUN(refused_sizes);

@@ -46,7 +46,7 @@ static void test_contents(void)
 			talloc_size(ctx, 30);
 			p = talloc_realloc_size(ctx, p, sizes[to]);
 			if (p == NULL || talloc_get_size(p) != sizes[to] ||
-			    !still_filled(p, less) || ((uintptr_t)p & 15) != 0 ||
+			    !still_filled(p, less) || (uintptr_t)p % TEST_ALIGN != 0 ||
 			    talloc_parent(p) != ctx)
 				bad++;
 			memset(p, 'w', sizes[to]);

@@ -65,7 +65,7 @@ static void too_long(void)
 	CHECK_STR(s, "short");
 	CHECK(talloc_pool_cache(NULL, limit - 1, 1) == NULL);
 	/* the objects alone would not be too much */
-	CHECK(talloc_pool_cache(NULL, limit / (64 + 16), 1) == NULL);
+	CHECK(talloc_pool_cache(NULL, limit / (OUR_HEADER + OUR_ALIGN), 1) == NULL);
 	munmap(text, limit + part);
 	close(fd);
 	talloc_free(s);

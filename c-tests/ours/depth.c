@@ -272,8 +272,8 @@ static void steal_with_limits(void)
 	void *from = talloc_named_const(NULL, 0, "from"), *to = talloc_named_const(NULL, 0, "to");
 	void *first;
 
-	CHECK_INT(talloc_set_memlimit(from, (size_t)1 << 32), 0);
-	CHECK_INT(talloc_set_memlimit(to, (size_t)1 << 32), 0);
+	CHECK_INT(talloc_set_memlimit(from, TEST_PLENTY), 0);
+	CHECK_INT(talloc_set_memlimit(to, TEST_PLENTY), 0);
 	first = chain(from, DEEP, NULL);
 	CHECK(talloc_steal(to, first) == first);
 	CHECK_INT(talloc_total_blocks(to), DEEP + 1);
@@ -289,7 +289,7 @@ static void limit_on_a_deep_chain(void)
 {
 	void *first = chain(NULL, DEEP, NULL);
 
-	CHECK_INT(talloc_set_memlimit(first, (size_t)1 << 32), 0);
+	CHECK_INT(talloc_set_memlimit(first, TEST_PLENTY), 0);
 	CHECK(talloc_new(first) != NULL);
 	CHECK_INT(talloc_set_memlimit(first, 1), 0);
 	CHECK(talloc_new(first) == NULL);
@@ -444,7 +444,7 @@ static void small_stack(void)
 	pthread_t thread;
 
 	pthread_attr_init(&attr);
-	CHECK_INT(pthread_attr_setstacksize(&attr, 65536), 0);
+	CHECK_INT(pthread_attr_setstacksize(&attr, TEST_SMALL_STACK), 0);
 	thread_failures = 0;
 	CHECK_INT(pthread_create(&thread, &attr, in_a_thread, NULL), 0);
 	CHECK_INT(pthread_join(thread, NULL), 0);

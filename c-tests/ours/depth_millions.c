@@ -12,12 +12,9 @@
 #ifndef COUNT
 #define COUNT 5000000
 #endif
-#define SMALL_STACK 65536
 
-/* Without a limit beyond the sum of them all. */
-#define PLENTY ((size_t)1 << 40)
 /* Header and memory of one chunk, as a limit counts them. */
-#define WEIGHT 72
+#define WEIGHT (OUR_HEADER + 8)
 
 static FILE *null_file;
 
@@ -132,10 +129,10 @@ static void deep_under_limits(void)
 	size_t all = WEIGHT * (size_t)(COUNT + 1);
 
 	/* a limit from the beginning on, and one that comes later */
-	MUST(talloc_set_memlimit(a, PLENTY) == 0);
+	MUST(talloc_set_memlimit(a, TEST_PLENTY) == 0);
 	first = chain(a, &end);
 	limit_to(a, all);
-	MUST(talloc_set_memlimit(b, PLENTY) == 0);
+	MUST(talloc_set_memlimit(b, TEST_PLENTY) == 0);
 	MUST(talloc_steal(b, first) == first);
 	limit_to(b, all);
 	limit_to(a, WEIGHT);
@@ -245,7 +242,7 @@ static void wide_under_limits(void)
 	void **ptr = fill(a);
 	int i, failed = 0;
 
-	MUST(talloc_set_memlimit(b, PLENTY) == 0);
+	MUST(talloc_set_memlimit(b, TEST_PLENTY) == 0);
 	limit_to(a, all);
 	MUST(talloc_steal(b, a) == a);
 	limit_to(b, all + WEIGHT);
@@ -283,7 +280,7 @@ static void on_both_stacks(void (*fn)(void))
 	fn();
 	CHECK_INT(bad, 0);
 	pthread_attr_init(&attr);
-	CHECK_INT(pthread_attr_setstacksize(&attr, SMALL_STACK), 0);
+	CHECK_INT(pthread_attr_setstacksize(&attr, TEST_SMALL_STACK), 0);
 	CHECK_INT(pthread_create(&thread, &attr, run, &fn), 0);
 	CHECK_INT(pthread_join(thread, NULL), 0);
 	pthread_attr_destroy(&attr);

@@ -48,20 +48,23 @@ static void overwritten_header_of_a_child(void)
 	void *top = node(NULL, "top"), *child = node(top, "child");
 
 	survive_aborts();
-	memset((char *)child - 64, 0x55, 4);
+	memset((char *)child - OUR_HEADER, 0x55, 4);
 	CHECK_INT(talloc_free(top), 0);
 	CHECK_STR(abort_reason, "Bad talloc magic value - unknown value");
 }
+
+/* Where in a header the word is that leads to a record. */
+#define HOME (16 + 4 * sizeof(void *))
 
 /* A pool's record is out of reach; what leads there is not. */
 static void overwritten_home(void)
 {
 	char *pool = talloc_pool(NULL, 1000), *other = talloc_pool(NULL, 1000);
-	void *member = node(pool, "member"), **home = (void **)((char *)member - 16), *was = *home;
+	void *member = node(pool, "member"), **home = (void **)((char *)member - OUR_HEADER + HOME), *was = *home;
 
 	node(other, "member of the other");
 	survive_aborts();
-	*home = *(void **)(other - 16);
+	*home = *(void **)(other - OUR_HEADER + HOME);
 	CHECK_INT(talloc_free(member), -1);
 	CHECK_STR(abort_reason, "Bad talloc magic value - unknown value");
 	survive_aborts();

@@ -9,7 +9,7 @@
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-#define HEADER 64
+#define HEADER OUR_HEADER
 #define REFUSED(call) (errno = 0, (const void *)(call) == NULL && errno == ENOMEM)
 #define NEW(ctx, name) talloc_named_const((ctx), 0, (name))
 
@@ -536,7 +536,7 @@ static void many_limits(void)
 static void deep(void)
 {
 	enum { N = 1000000 };
-	void *c = limited(NULL, (size_t)1 << 32), *out = NEW(NULL, "out");
+	void *c = limited(NULL, TEST_PLENTY), *out = NEW(NULL, "out");
 	void *first = NEW(c, "first"), *p = first, *low = NULL;
 	double start = now();
 	int i, bad = 0;

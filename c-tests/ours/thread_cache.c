@@ -4,14 +4,13 @@
  */
 #include "../test.h"
 
-#include <malloc.h>
 #include <pthread.h>
 
 #define BOUND (256 * 1024L)
 
 static long in_use(void)
 {
-	return (long)mallinfo2().uordblks;
+	return (long)test_in_use();
 }
 
 static void make_and_free(int count, size_t size)

@@ -78,9 +78,9 @@ static void come_and_go(void)
 	/* until malloc and the thread library have what they keep for ever */
 	lives(200);
 	before = resident();
-	in_use = (long)mallinfo2().uordblks;
+	in_use = (long)test_in_use();
 	lives(COUNT);
-	in_use = (long)mallinfo2().uordblks - in_use;
+	in_use = (long)test_in_use() - in_use;
 	if (in_use >= ALLOWED)
 		fprintf(stderr, "%ld bytes more in use\n", in_use);
 	CHECK(in_use < ALLOWED);
@@ -135,9 +135,9 @@ static void freed_by_another(void)
 	bad = 0;
 	talloc_enable_null_tracking();
 	lives_left(200);
-	in_use = (long)mallinfo2().uordblks;
+	in_use = (long)test_in_use();
 	lives_left(COUNT);
-	in_use = (long)mallinfo2().uordblks - in_use;
+	in_use = (long)test_in_use() - in_use;
 	CHECK(in_use < ALLOWED);
 	CHECK_INT(bad, 0);
 	CHECK_STR(tree_of(NULL), "null_context");

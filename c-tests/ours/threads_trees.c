@@ -257,7 +257,7 @@ static void walk_step(void)
 		mix(talloc_find_parent_byname(ptr, "top") == w->top);
 		break;
 	case 19:
-		mix((uint64_t)talloc_reparent(talloc_parent(ptr), talloc_parent(ptr), ptr) != 0);
+		mix(talloc_reparent(talloc_parent(ptr), talloc_parent(ptr), ptr) != NULL);
 		break;
 	}
 	if (w->slot[i] != NULL) {

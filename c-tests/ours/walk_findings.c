@@ -43,12 +43,14 @@ static void children_in_a_loop(void)
 static void loop_leaves_its_limit(void)
 {
 	void *l = talloc_named_const(NULL, 0, "l"), *c, *u, *z;
+	char want[64];
 
 	CHECK_INT(talloc_set_memlimit(l, 1 << 20), 0);
 	c = node(l, "c");
 	u = node(c, "u");
 	talloc_steal(u, c);
-	CHECK(strstr(text_of(talloc_report, l), "cur_size = 64 bytes") != NULL);
+	snprintf(want, sizeof(want), "cur_size = %d bytes", OUR_HEADER);
+	CHECK(strstr(text_of(talloc_report, l), want) != NULL);
 	CHECK_INT(talloc_free(l), 0);
 	z = talloc_named_const(c, 100, "z");
 	CHECK(z != NULL);
@@ -106,7 +108,7 @@ static void limit_below_a_dying_chunk(void)
 	CHECK_INT(talloc_free(dying), 0);
 	CHECK(talloc_parent(limited) == NULL);
 	CHECK_STR(tree_of(limited), "limited{below{grandparent{newer}}}");
-	bytes = talloc_total_size(limited) + talloc_total_blocks(limited) * 64;
+	bytes = talloc_total_size(limited) + talloc_total_blocks(limited) * OUR_HEADER;
 	snprintf(want, sizeof(want), "cur_size = %zu bytes", bytes);
 	CHECK(strstr(text_of(talloc_report, limited), want) != NULL);
 	CHECK_INT(talloc_free(limited), 0);
