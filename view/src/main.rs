@@ -13,7 +13,7 @@ use talloc_view::rows::{self, Shown};
 use talloc_view::source::Source;
 use talloc_view::table::{Format, Table, plain};
 use talloc_view::tree::{NONE, Problem, Tree};
-use talloc_view::{compare, graph, json, leaks};
+use talloc_view::{compare, graph, json, leaks, watch};
 
 fn main() -> ExitCode {
     // As other tools end when nobody reads on.
@@ -178,6 +178,7 @@ fn run(command: Command) -> Result<u8, String> {
             show(&tree, &table, input.how.format)?;
             return Ok(u8::from(!leaks.is_empty()));
         }
+        Command::Watch { pid, interval } => watch::run(pid, Duration::from_secs(interval))?,
         Command::Generate { folder } => generate(&folder)?,
     }
     Ok(0)
