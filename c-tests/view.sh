@@ -45,7 +45,7 @@ check $? "cargo test"
 n=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$work/log" | paste -sd+ -)
 n=$((${n:-0}))
 # So many there are: what was not run cannot fail.
-[ "$n" -ge 15 ]
+[ "$n" -ge 18 ]
 check $? "the tests of talloc-view ran"
 
 root=$work/root
@@ -53,7 +53,7 @@ make -s install DESTDIR="$root" prefix=/usr >"$work/log" 2>&1
 check $? "make install"
 "$root/usr/bin/talloc-view" --version >>"$work/log" 2>&1
 check $? "the tool is installed"
-for command in tree top json check diff dot flame leaks pools; do
+for command in tree top json check diff dot flame leaks pools watch; do
 	[ -s "$root/usr/share/man/man1/talloc-view-$command.1" ]
 	check $? "talloc-view $command has a man page"
 done
@@ -63,5 +63,5 @@ make -s uninstall DESTDIR="$root" prefix=/usr >"$work/log" 2>&1
 [ -z "$(find "$root" ! -type d)" ]
 check $? "nothing is left by make uninstall"
 
-echo "checks: $((n + 13))"
+echo "checks: $((n + 16))"
 [ "$failed" -eq 0 ]

@@ -63,6 +63,18 @@ pub enum Command {
         #[command(flatten)]
         select: Select,
     },
+    /// The tree of a process as it grows, on a terminal
+    ///
+    /// Growth is since the start. Keys: q quits, s sorts by another column, up and down
+    /// choose a row, right descends to what is below it, left ascends.
+    Watch {
+        #[arg(value_name = "PID")]
+        pid: i32,
+        /// Seconds from one look to the next
+        #[arg(short, long, value_name = "SECONDS", default_value_t = 1,
+              value_parser = clap::value_parser!(u64).range(1..=3600))]
+        interval: u64,
+    },
     /// The heaviest names
     Top {
         #[command(flatten)]

@@ -166,11 +166,10 @@ pub fn find(image: &Image, tree: &Tree, progress: &Progress) -> Vec<Leak> {
             while spans.0.get(next).is_some_and(|s| s.0 <= at) {
                 next += 1;
             }
-            if let Some(span) = spans.0.get(next) {
-                if at + HEADER >= span.0 {
-                    i += ((span.0 - at) as usize).div_ceil(8);
-                    continue;
-                }
+            let header = spans.0.get(next).filter(|span| at + HEADER >= span.0);
+            if let Some(span) = header {
+                i += ((span.0 - at) as usize).div_ceil(8);
+                continue;
             }
             i += 1;
             if !all.contains(&word) {

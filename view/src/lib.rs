@@ -6,6 +6,7 @@
 //! | [`table`] | rows for people and for programs |
 //! | [`rows`] | the rows of `tree` and `top`: what is the same is one row |
 //! | [`compare`], [`graph`], [`json`], [`leaks`] | the other commands |
+//! | [`watch`] | the live screen |
 //! | [`source`] | a PID, a core or a report: which it is |
 //! | [`tree`] | the tree that all commands work on |
 //! | [`report`] | the tree of the text of a report |
@@ -32,3 +33,4 @@ pub mod scan;
 pub mod source;
 pub mod table;
 pub mod tree;
+pub mod watch;

@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use talloc_view::cli::{Cli, Command, How};
 use talloc_view::progress::Progress;
 use talloc_view::rows::{self, Shown};
 use talloc_view::source::Source;
 use talloc_view::table::{Format, Table, plain};
 use talloc_view::tree::{NONE, Problem, Tree};
-use talloc_view::{compare, graph, json, leaks};
+use talloc_view::{compare, graph, json, leaks, watch};
 
 fn main() -> ExitCode {
     // As other tools end when nobody reads on.
@@ -177,12 +178,16 @@ fn run(command: Command) -> Result<u8, String> {
             show(&tree, &table, input.how.format)?;
             return Ok(u8::from(!leaks.is_empty()));
         }
+        Command::Watch { pid, interval } => watch::run(pid, Duration::from_secs(interval))?,
         Command::Generate { folder } => generate(&folder)?,
     }
     Ok(0)
 }
 
-/// What is wrong; in a process that runs on, what is so twice.
+/// How often something has to be wrong in a process that runs on.
+const LOOKS: u64 = 8;
+
+/// What is wrong.
 fn check(source: &str, how: &How) -> Result<u8, String> {
     let (tree, problems) = match Source::open(source, how.stop)? {
         Source::Report(tree) => {
@@ -192,16 +197,19 @@ fn check(source: &str, how: &How) -> Result<u8, String> {
         Source::Image(image) => {
             let tree = image.tree(&Progress::default());
             let mut problems = tree.problems.clone();
-            if image.memory.is_moving() && !problems.is_empty() {
-                let pid = source;
-                let Source::Image(again) = Source::open(pid, false)? else {
+            // What is wrong stays so; what only changed between two reads does not.
+            for look in 1..LOOKS {
+                if problems.is_empty() || !image.memory.is_moving() {
+                    break;
+                }
+                // A thread may have to wait for its turn in the midst of a change.
+                std::thread::sleep(Duration::from_millis(20 * look));
+                // Anew: its maps may have changed, too.
+                let Source::Image(again) = Source::open(source, false)? else {
                     return Err(format!("{source} has gone"));
                 };
-                let again: HashSet<Problem> = again
-                    .tree(&Progress::default())
-                    .problems
-                    .into_iter()
-                    .collect();
+                let again = again.tree(&Progress::default()).problems;
+                let again: HashSet<Problem> = again.into_iter().collect();
                 problems.retain(|p| again.contains(p));
             }
             (tree, problems)

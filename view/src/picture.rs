@@ -197,13 +197,19 @@ fn bytes_of_class(small: u64, class: u64) -> u64 {
 struct Headers {
     all: Vec<Raw>,
     at: FxHashMap<u64, u32>,
+    /// Those that were not the same in the last two looks.
+    moving: FxHashSet<u64>,
 }
 
 impl Headers {
     fn new(all: Vec<Raw>) -> Headers {
         let mut at = FxHashMap::with_capacity_and_hasher(all.len(), Default::default());
         at.extend(all.iter().enumerate().map(|(i, raw)| (raw.place, i as u32)));
-        Headers { all, at }
+        Headers {
+            all,
+            at,
+            moving: FxHashSet::default(),
+        }
     }
 
     fn get(&self, place: u64) -> Option<&Raw> {
@@ -269,10 +275,10 @@ impl Headers {
         self.wrong_link(c)
     }
 
-    /// Looks again at what does not fit together. What changes all the time is left out:
-    /// how many that are.
+    /// Looks again at what does not fit together, while that may just be changing. What is
+    /// gone by then, or has no parent, is left out: how many that are.
     fn settle(&mut self, memory: &dyn Memory, library: &Library) -> u64 {
-        let mut changed = FxHashSet::default();
+        let mut left_out = 0;
         for look in 0..LOOKS {
             let odd: Vec<u32> = (0..self.all.len() as u32)
                 .into_par_iter()
@@ -289,41 +295,64 @@ impl Headers {
             }
             places.sort_unstable();
             places.dedup();
-            let mut dead = FxHashSet::default();
-            let last = look + 1 == LOOKS;
+            let mut gone = FxHashSet::default();
+            self.moving.clear();
             for place in places.into_iter().filter(|&p| p >= 4096) {
                 let now = scan::look(memory, library, place);
                 match (now, self.index(place)) {
                     (Some(now), NONE) => {
                         self.at.insert(place, self.all.len() as u32);
                         self.all.push(now);
-                        if last {
-                            changed.insert(place);
-                        }
+                        self.moving.insert(place);
                     }
                     (None, NONE) => {}
                     (Some(now), i) => {
-                        if last && self.all[i as usize] != now {
-                            changed.insert(place);
+                        if self.all[i as usize] != now {
+                            self.moving.insert(place);
                         }
                         self.all[i as usize] = now;
                     }
                     (None, _) => {
-                        dead.insert(place);
+                        gone.insert(place);
                     }
                 }
             }
-            if !dead.is_empty() {
-                self.all.retain(|raw| !dead.contains(&raw.place));
-                *self = Headers::new(std::mem::take(&mut self.all));
+            if look + 1 == LOOKS {
+                let lost = self
+                    .all
+                    .iter()
+                    .filter(|c| c.parent != 0 && self.get(c.parent.wrapping_sub(HEADER)).is_none());
+                gone.extend(
+                    lost.filter(|c| self.moving.contains(&c.place))
+                        .map(|c| c.place),
+                );
             }
+            left_out += gone.len() as u64;
+            self.retain(|raw| !gone.contains(&raw.place));
         }
-        // Those that were not the same even for the last two looks.
-        if !changed.is_empty() {
-            self.all.retain(|raw| !changed.contains(&raw.place));
+        left_out
+    }
+
+    /// May what is wrong with it come from a change meanwhile?
+    fn is_moving(&self, c: &Raw) -> bool {
+        let near = [
+            c.place,
+            c.parent.wrapping_sub(HEADER),
+            c.next,
+            c.child,
+            c.pprev.wrapping_sub(NEXT),
+        ];
+        !self.moving.is_empty() && near.iter().any(|place| self.moving.contains(place))
+    }
+
+    fn retain(&mut self, keep: impl FnMut(&Raw) -> bool) {
+        let before = self.all.len();
+        self.all.retain(keep);
+        if self.all.len() < before {
+            let moving = std::mem::take(&mut self.moving);
             *self = Headers::new(std::mem::take(&mut self.all));
+            self.moving = moving;
         }
-        changed.len() as u64
     }
 
     /// Drops what only looks like a header: nothing leads there, and it leads nowhere.
@@ -350,8 +379,7 @@ impl Headers {
             })
             .collect();
         let mut keep = keep.iter();
-        self.all.retain(|_| keep.next() == Some(&true));
-        *self = Headers::new(std::mem::take(&mut self.all));
+        self.retain(|_| keep.next() == Some(&true));
     }
 }
 
@@ -531,7 +559,7 @@ impl Builder<'_> {
             .into_par_iter()
             .filter_map(|i| {
                 let c = &headers.all[i as usize];
-                if let Some(what) = headers.problem(c) {
+                if let Some(what) = headers.problem(c).filter(|_| !headers.is_moving(c)) {
                     return Some((i, what));
                 }
                 let sealed = c.has(DTOR) && !c.has(REF | DYING);

@@ -1,4 +1,6 @@
-//! What `talloc_report_full` and `talloc_report` write, of this library and the original.
+//! What `talloc_report_full` and `talloc_report` write, of this library and the original; and
+//! what Samba makes of it (`smbcontrol PID pool-usage`): texts instead of their addresses,
+//! and figures of malloc at the end.
 
 use crate::tree::{Kind, NONE, Node, Totals, Tree};
 use std::io::{BufRead, Read};
@@ -54,6 +56,7 @@ pub fn read(mut from: impl BufRead, name: &str) -> Result<Tree, String> {
         let (begin, text, count) = match pending.take() {
             Some((begin, first, count)) => (begin, first + "\n" + &text, count + 1),
             None if text.trim().is_empty() => continue,
+            None if !open.is_empty() && is_of_malloc(&text) => continue,
             None => (number, text, 1),
         };
         let Some((depth, line)) = parse(&text, open.len()) else {
@@ -144,6 +147,18 @@ pub fn read(mut from: impl BufRead, name: &str) -> Result<Tree, String> {
     Ok(tree)
 }
 
+/// `mallinfo:`, or one of its lines.
+fn is_of_malloc(text: &str) -> bool {
+    let number = |(key, n): (&str, &str)| {
+        let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase());
+        is_key && n.parse::<i64>().is_ok()
+    };
+    let line = text
+        .strip_prefix("    ")
+        .and_then(|line| line.split_once(": "));
+    text == "mallinfo:" || line.is_some_and(number)
+}
+
 /// A line, and how deep it is; no deeper than `deepest`.
 fn parse(text: &str, deepest: usize) -> Option<(usize, Line)> {
     let at_depth_0 = text.strip_prefix("full ").unwrap_or(text);
@@ -186,8 +201,18 @@ fn parse(text: &str, deepest: usize) -> Option<(usize, Line)> {
 fn parse_chunk(name: &str, rest: &str) -> Option<Line> {
     let (bytes, rest) = rest.split_once(" bytes in ")?;
     let (blocks, rest) = rest.split_once(" blocks (ref ")?;
-    let (references, address) = rest.split_once(") ")?;
-    let address = match address {
+    let (references, address) = rest.split_once(')')?;
+    if let (Some(text), "char") = (address.strip_prefix(": "), name.trim_end_matches(' ')) {
+        // A text, whose name is itself.
+        return Some(Line::Chunk {
+            name: text.trim_start_matches(' ').to_owned(),
+            bytes: number(bytes)?,
+            blocks: number(blocks)?,
+            references: references.parse().ok()?,
+            address: 0,
+        });
+    }
+    let address = match address.strip_prefix(' ')? {
         "(nil)" => 0,
         hex => u64::from_str_radix(hex.strip_prefix("0x")?, 16).ok()?,
     };

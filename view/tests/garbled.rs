@@ -273,7 +273,9 @@ fn odd_but_right_reports() {
         \x20           is a memlimit context (max_size = 7 bytes, cur_size = 5 bytes)\n\
         \x20           contains      5 bytes in   1 blocks (ref 2) 0x20\n\
         \n\
-        talloc report on ' contains ' (total      1 bytes in   1 blocks)\n";
+        talloc report on ' contains ' (total      1 bytes in   1 blocks)\n\
+        \x20   char                           contains      1 bytes in   1 blocks (ref 0):    x\n\
+        mallinfo:\n    arena: 458752\n    keepcost: 0\n";
     let tree = talloc_view::report::read(text.as_bytes(), "r").unwrap();
     let of = |i: u32| (tree.name(i), tree.node(i).size, tree.node(i).parent);
     let none = talloc_view::tree::NONE;
@@ -282,7 +284,8 @@ fn odd_but_right_reports() {
     assert_eq!(of(2), ("", 5, 1));
     assert_eq!(tree.node(2).limit, Some((7, 5)));
     assert_eq!(tree.node(2).references, 2);
-    assert_eq!(of(3), (" contains ", 1, none));
+    assert_eq!(of(3), (" contains ", 0, none));
+    assert_eq!(of(4), ("x", 1, 3));
     let file = common::folder("pipe").join("fifo");
     let path = std::ffi::CString::new(file.to_str().unwrap()).unwrap();
     // SAFETY: a C string.
@@ -300,5 +303,5 @@ fn odd_but_right_reports() {
         panic!("a pipe is a report");
     };
     writer.join().unwrap();
-    assert_eq!(tree.nodes.len(), 4);
+    assert_eq!(tree.nodes.len(), 5);
 }
