@@ -194,7 +194,7 @@ check: stage
 	@sh c-tests/check.sh '$(stage)'
 
 # The C tests on other platforms, beside the original there: docs/platforms.md.
-# AGAIN=1 runs those alone that have not passed.
+# AGAIN=1 runs those alone that failed.
 ARCH =
 check-arch: stage
 	@sh c-tests/arch.sh $(ARCH)

@@ -4,7 +4,7 @@
 #
 # usage: arch.sh [PLATFORM...]        (`make check-arch` calls it; without names: all)
 #
-# With AGAIN=1 only tests that have not passed yet run.
+# With AGAIN=1 those tests alone run that failed.
 #
 # Installs the Debian packages it needs; root is necessary for that alone. What it fetches
 # besides it keeps in build/arch: Rust with the source of `core`, C libraries, the
@@ -112,6 +112,10 @@ get_root() { # PACKAGES...
 			apt-get $options update && apt-get $options download "$@" || exit 1
 		for package in *.deb; do
 			dpkg-deb -x "$package" "$here/root" || exit 1
+		done
+		# where these folders are links, they come with no package of a library
+		for folder in lib lib64; do
+			[ -e "$here/root/$folder" ] || ln -s "usr/$folder" "$here/root/$folder" || exit 1
 		done
 		# links from the root of the file system lead astray here
 		find "$here/root" -type l -lname '/*' | while read -r link; do

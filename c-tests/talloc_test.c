@@ -224,7 +224,7 @@ static void size_and_alignment(void)
 
 		bad += take_all(cache, objects, 50) != 50;
 		for (i = 0; i < 50; i++) {
-			bad += addr(objects[i]) % 16 != 0;
+			bad += addr(objects[i]) % TEST_ALIGN != 0;
 			bad += talloc_get_size(objects[i]) != size;
 			bad += talloc_parent(objects[i]) != cache;
 			for (j = 0; j < i; j++)

@@ -222,7 +222,7 @@ _PUBLIC_ int talloc_test_get_magic(void);
  *
  * @param ctx   the parent, or NULL
  * @param size  bytes; 0 is allowed
- * @return      memory aligned to 16, NULL without memory or for 256 MiB and more
+ * @return      memory aligned as that of malloc, NULL without memory or for 256 MiB and more
  */
 _PUBLIC_ void *_talloc(const void *ctx, size_t size);
 

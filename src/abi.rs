@@ -93,7 +93,7 @@ pub extern "C" fn talloc_test_get_magic() -> c_int {
 ///
 /// @param ctx   the parent, or NULL
 /// @param size  bytes; 0 is allowed
-/// @return      memory aligned to 16, NULL without memory or for 256 MiB and more
+/// @return      memory aligned as that of malloc, NULL without memory or for 256 MiB and more
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc(ctx: *const c_void, size: usize) -> *mut c_void {
     // SAFETY: the module's rule.

@@ -15,9 +15,9 @@ cd "$(dirname "$0")/../.." || exit 2
 work=$here/work
 stage=$here/make/stage
 native=$PWD/build/stage/lib
-# With AGAIN=1 the tests that have passed are not run again.
-passed=
-[ "${AGAIN-}" != 1 ] || [ ! -f "$work/results" ] || passed=$(grep '^ok - ' "$work/results")
+# With AGAIN=1 those alone run that failed.
+before=
+[ "${AGAIN-}" != 1 ] || [ ! -f "$work/results" ] || before=$(grep -v '^not ok - ' "$work/results")
 rm -rf "$work"
 mkdir -p "$work" || exit 2
 how=natively
@@ -60,10 +60,10 @@ export here stage work judge judge_cc emulator native
 	# thousands of processes each
 	[ -n "$emulator" ] || printf '%s\n' attack/any_layout attack/our_layout
 } | sed 's|\./||; s|\.c$||' >"$work/all"
-echo "$passed" | sed -n 's/^ok - \([^:]*\).*/\1/p' >"$work/passed"
-grep -vxFf "$work/passed" "$work/all" | xargs -n 1 -P 2 sh c-tests/arch/one.sh >"$work/new"
+echo "$before" | sed -n 's/^[a-z]* - \([^:]*\).*/\1/p' >"$work/before"
+grep -vxFf "$work/before" "$work/all" | xargs -n 1 -P 2 sh c-tests/arch/one.sh >"$work/new"
 {
-	[ -z "$passed" ] || echo "$passed"
+	[ -z "$before" ] || echo "$before"
 	cat "$work/new"
 } >"$work/results"
 

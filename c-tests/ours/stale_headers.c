@@ -43,7 +43,7 @@ static void use_up(void *cache, size_t size, size_t count, bool zero)
 		object[i] = zero ? talloc_cache_zero(cache) : talloc_cache(cache);
 		MUST(object[i] != NULL && talloc_get_size(object[i]) == size);
 		MUST(!zero || (object[i][0] == 0 && object[i][size - 1] == 0));
-		MUST((uintptr_t)object[i] % 16 == 0);
+		MUST((uintptr_t)object[i] % TEST_ALIGN == 0);
 		memset(object[i], (int)(i % 250 + 1), size);
 		talloc_set_name_const(object[i], "object");
 	}

@@ -31,6 +31,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -761,7 +762,7 @@ static struct rec *result_new(void *ctx, void *ptr, enum kind kind, size_t size,
 	}
 	c = add(ctx, ptr, kind, r);
 	out("    %*s= %s, size %zu%s\n", depth * 2, "", rlabel(c), talloc_get_size(ptr),
-	    (uintptr_t)ptr % 16 != 0 ? complaint(" NOT ALIGNED") : "");
+	    (uintptr_t)ptr % _Alignof(max_align_t) != 0 ? complaint(" NOT ALIGNED") : "");
 	if (kind == DATA || kind == OBJECT)
 		fill(c, size);
 	return c;
