@@ -224,7 +224,9 @@ _PUBLIC_ int talloc_test_get_magic(void);
  * @param size  bytes; 0 is allowed
  * @return      memory aligned as that of malloc, NULL without memory or for 256 MiB and more
  */
-_PUBLIC_ void *_talloc(const void *ctx, size_t size);
+_PUBLIC_
+void *_talloc(const void *ctx,
+              size_t size);
 
 /**
  * Makes a top-level context with a formatted name.
