@@ -111,11 +111,10 @@ pub fn unlink(c: Chunk, is_top: bool) -> bool {
     if !is_top {
         return take_out(c);
     }
-    // What is in no list nobody else looks at.
+    let _lock = root::lock_links();
     if c.pprev().is_null() {
         return true;
     }
-    let _lock = root::lock_links();
     let out = take_out(c);
     if out {
         c.set_parent_user(core::ptr::null_mut());
