@@ -114,7 +114,11 @@ fn record(bytes: &[u8]) -> Option<Record> {
         next: word(0)?,
         end: word(if is_cache { 5 } else { 1 })?,
         base,
-        len: if top == 0 { 0 } else { top.wrapping_sub(1).wrapping_sub(base) },
+        len: if top == 0 {
+            0
+        } else {
+            top.wrapping_sub(1).wrapping_sub(base)
+        },
         live: (live & !CACHE) / ONE | if live & 1 != 0 { OWN } else { 0 },
         start: word(if is_cache { 2 } else { 5 })?,
         outer: word(6)?,
