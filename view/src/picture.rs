@@ -119,7 +119,7 @@ fn record(bytes: &[u8]) -> Option<Record> {
         } else {
             top.wrapping_sub(1).wrapping_sub(base)
         },
-        live: (live & !CACHE) / ONE | if live & 1 != 0 { OWN } else { 0 },
+        live: ((live & !CACHE) / ONE) | if live & 1 != 0 { OWN } else { 0 },
         start: word(if is_cache { 2 } else { 5 })?,
         outer: word(6)?,
     };
