@@ -67,7 +67,8 @@ $(rust): $(sources)
 # A cdylib would leave out the C functions and the version nodes.  Its own functions call
 # each other directly: each symbol that is looked up when a program starts costs.  A linker
 # that does not take the script: make layout=
-layout = -Wl,-T,talloc.ld
+layout = $(if $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine)),-Wl$(comma)-T$(comma)talloc.ld)
+comma = ,
 $(shared): $(rust) talloc.map talloc.ld
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ \

@@ -150,6 +150,7 @@ struct Load {
 /// Loads come in shelves of so many bytes, aligned to that.
 const SHELF: usize = 64 * 1024;
 
+#[repr(C)]
 struct Shelf {
     /// Loads in use.
     used: usize,
