@@ -26,8 +26,8 @@ use crate::header::{
 use crate::hold::Hold;
 use crate::records::{self, Record};
 use crate::root::{self, NULL_CONTEXT};
-use crate::shed::{self, InnerPool, Kind, Large, Limited, Member, Object, Plain, Pool};
-use crate::{list, magazine, refs, steal, walk};
+use crate::shed::{self, InnerPool, Kind, Large, Limited, Member, Plain, Pool};
+use crate::{cache, list, magazine, refs, steal, walk};
 use core::ffi::{c_char, c_int, c_void};
 
 /// `talloc_free`.
@@ -77,7 +77,7 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         let Some(r) = records::pool_around(c) else {
             return any_leaf(ptr, location, t);
         };
-        if shed::leaf_in::<Member>(r, c, t, location) {
+        if shed::goes(Member::of(r, c, t), c, |member| member.go(c), location) {
             return 0;
         }
         return object(ptr, location, r);
@@ -95,7 +95,8 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 #[inline(never)]
 fn object(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
     let c = Chunk::before(ptr);
-    if shed::leaf_in::<Object>(r, c, 0, location) {
+    let left = cache::object_to_leave(r, c);
+    if shed::goes(left, c, cache::Leaving::leave, location) {
         return 0;
     }
     any_leaf(ptr, location, c.payload())

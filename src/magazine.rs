@@ -450,26 +450,28 @@ pub fn room_large(size: usize) -> Option<Room> {
     room_at(top_large(size)?)
 }
 
-/// The same for a block of so many bytes, header included.
+/// The top of the class of a block of so many bytes, header included; a chunk without
+/// `EXACT` was seen.
 #[inline(always)]
-pub fn room_for_block(bytes: usize) -> Option<Room> {
+fn top_of_block(bytes: usize) -> Option<*mut *mut Block> {
     let size = bytes - HEADER;
     if size <= SMALL_MAX {
-        room(size)
+        Some(top_in(now_known(), small_class(size)))
     } else {
-        room_large(size)
+        top_large(size)
     }
 }
 
-/// A kept block of so many bytes, header included; a chunk without `EXACT` was seen.
+/// The same as [`room`] for a block of so many bytes.
+#[inline(always)]
+pub fn room_for_block(bytes: usize) -> Option<Room> {
+    room_at(top_of_block(bytes)?)
+}
+
+/// The same as [`pop`] for a block of so many bytes.
 #[inline(always)]
 pub fn pop_block(bytes: usize) -> Option<NonNull<u8>> {
-    let size = bytes - HEADER;
-    if size <= SMALL_MAX {
-        pop(size)
-    } else {
-        pop_large(size)
-    }
+    pop_at(top_of_block(bytes)?)
 }
 
 /// The same as [`pop`] for a larger one.

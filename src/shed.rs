@@ -15,7 +15,7 @@ use crate::header::{
 };
 use crate::magazine::{self, Room, SMALL_MAX};
 use crate::records::Record;
-use crate::{cache, limit, list, pool, records, root, sysmem, walk};
+use crate::{limit, list, pool, records, root, sysmem, walk};
 use core::ffi::c_char;
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
@@ -78,15 +78,10 @@ impl Kind for Large {
 /// A member of a pool.
 pub struct Member(pool::Leaving);
 
-/// The same in a pool or cache that is known.
-pub trait KindIn: Kind {
-    /// A leaf that lies there, if it can go at once.
-    fn ready_in(r: *mut Record, c: Chunk, t: Payload) -> Option<Self>;
-}
-
-impl KindIn for Member {
+impl Member {
+    /// One that lies in the pool of that record, if it can go at once.
     #[inline(always)]
-    fn ready_in(r: *mut Record, c: Chunk, t: Payload) -> Option<Self> {
+    pub fn of(r: *mut Record, c: Chunk, t: Payload) -> Option<Member> {
         pool::member_to_leave(r, c, size_of_payload(t)).map(Member)
     }
 }
@@ -101,41 +96,12 @@ impl Kind for Member {
 
     #[inline(always)]
     fn ready(c: Chunk, t: Payload) -> Option<Self> {
-        Self::ready_in(records::pool_around(c)?, c, t)
+        Self::of(records::pool_around(c)?, c, t)
     }
 
     #[inline(always)]
     fn go(self, _c: Chunk) {
         self.0.leave();
-    }
-}
-
-/// An object of a cache; a payload does not tell it from a [`Member`].
-pub struct Object(cache::Leaving);
-
-impl Kind for Object {
-    const IS_SCATTERED: bool = false;
-
-    #[inline(always)]
-    fn is(t: Payload) -> bool {
-        Member::is(t)
-    }
-
-    #[inline(always)]
-    fn ready(c: Chunk, t: Payload) -> Option<Self> {
-        Self::ready_in(records::pool_around(c)?, c, t)
-    }
-
-    #[inline(always)]
-    fn go(self, _c: Chunk) {
-        self.0.leave();
-    }
-}
-
-impl KindIn for Object {
-    #[inline(always)]
-    fn ready_in(r: *mut Record, c: Chunk, _t: Payload) -> Option<Self> {
-        cache::object_to_leave(r, c).map(Object)
     }
 }
 
@@ -211,21 +177,16 @@ impl Kind for Limited {
 /// Frees a leaf of that kind, or answers false and does nothing.
 #[inline(always)]
 pub fn leaf<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    goes(K::ready(c, t), c, location)
+    goes(K::ready(c, t), c, |ready| ready.go(c), location)
 }
 
-/// The same, where the pool or cache is known.
+/// Frees a leaf that is ready, by `go` in the end; or answers false and does nothing.
 #[inline(always)]
-pub fn leaf_in<K: KindIn>(r: *mut Record, c: Chunk, t: Payload, location: *const c_char) -> bool {
-    goes(K::ready_in(r, c, t), c, location)
-}
-
-#[inline(always)]
-fn goes<K: Kind>(ready: Option<K>, c: Chunk, location: *const c_char) -> bool {
+pub fn goes<R>(ready: Option<R>, c: Chunk, go: impl FnOnce(R), location: *const c_char) -> bool {
     match ready {
         Some(ready) if list::take_out(c) => {
             c.kill(location);
-            ready.go(c);
+            go(ready);
             true
         }
         _ => false,
