@@ -25,12 +25,16 @@ pub fn disable_null_tracking() {
     let Some(null) = NULL_CONTEXT.get() else {
         return;
     };
-    while let Some(c) = null.child() {
-        if !steal::first_to_none(null, c) {
-            break;
+    {
+        // Other threads may free or move what is in the list.
+        let _still = root::keep_still(null);
+        while let Some(c) = null.child() {
+            if !steal::first_to_none(null, c) {
+                break;
+            }
         }
+        NULL_CONTEXT.set(None);
     }
-    NULL_CONTEXT.set(None);
     // It may be held, or have been given a parent: let it go the usual way.
     free::chunk(null, c"talloc_disable_null_tracking".as_ptr());
 }

@@ -163,6 +163,7 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
     let lock = is_top.then(root::lock_links);
     // Neighbours that are shared may have changed since the copy.
     let (pprev, next) = (old.pprev(), old.next());
+    new.set_parent_user(old.parent_user());
     new.set_pprev(pprev);
     new.set_next(next);
     if let Some(next) = next {
@@ -171,8 +172,9 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
     if !pprev.is_null() {
         store(pprev, Some(new));
     }
+    let are_sound = take_children_along(old, new);
     drop(lock);
-    if !take_children_along(old, new) {
+    if !are_sound {
         new.corrupted(c"child");
     }
 }

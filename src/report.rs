@@ -6,7 +6,7 @@
 //! does to the tree meanwhile does not disturb it.
 
 use crate::header::{Chunk, DYING, HANDLE};
-use crate::{limit, name, refs, sysmem, walk as walks};
+use crate::{limit, name, refs, root, sysmem, walk as walks};
 use core::ffi::{c_char, c_int, c_ulong, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
@@ -37,6 +37,7 @@ impl Totals {
 pub fn totals(c: Chunk) -> Totals {
     let mut sum = Totals::default();
     if !c.has(DYING) {
+        let _still = root::keep_still(c);
         walks::in_any_order(c, |x| sum.add(Totals::of_one(x)));
     }
     sum
@@ -295,6 +296,7 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
     };
     let mut lines = Lines::new(place);
     let mut at: *mut Line = null_mut();
+    let _still = root::keep_still(root);
     let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
         let level = below.depth();
