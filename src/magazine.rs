@@ -764,7 +764,7 @@ impl Magazines {
                 return self.grow(class, more);
             }
         }
-        if has == 0 && self.reserved + cost <= self.bound {
+        if has < FEW && self.reserved + cost <= self.bound {
             return self.grow(class, 1);
         }
         self.direct = self.direct.saturating_sub(cost);
