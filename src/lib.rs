@@ -125,7 +125,14 @@ mod lock;
 mod mac;
 mod magazine;
 mod name;
-#[cfg(all(target_pointer_width = "64", not(test)))]
+#[cfg(all(
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    ),
+    not(test)
+))]
 mod note;
 mod platform;
 mod pool;

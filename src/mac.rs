@@ -36,7 +36,14 @@ struct Keys {
 }
 
 /// Where `place`, `head_back`, `seal_back` and `public` are, for the note.
-#[cfg(all(target_pointer_width = "64", not(test)))]
+#[cfg(all(
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    ),
+    not(test)
+))]
 pub const OFFSETS: [usize; 4] = [
     core::mem::offset_of!(Keys, place),
     core::mem::offset_of!(Keys, head_back),

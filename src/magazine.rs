@@ -25,7 +25,9 @@ use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
 
 // ---- classes ------------------------------------------------------------------
 
@@ -209,7 +211,14 @@ static FIRST: First = First(UnsafeCell::new(MaybeUninit::zeroed()));
 static FIRST_IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// What the note says of them.
-#[cfg(all(target_pointer_width = "64", not(test)))]
+#[cfg(all(
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    ),
+    not(test)
+))]
 pub mod layout {
     use super::Magazines;
     use core::mem::offset_of;

@@ -16,6 +16,9 @@
 //!
 //! What a header, a handle, a record and the slots of a cache look like goes with the
 //! version: [`VERSION`] is one more for each change of these, and for each one here.
+//!
+//! There is none where the tool cannot read it, which knows 64 bits and the low byte first
+//! alone, and none where Rust 1.85 takes no assembly.
 
 use crate::header::HEADER;
 use crate::magazine::layout::{

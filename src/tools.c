@@ -10,9 +10,13 @@
  * a pool or cache: where a member lies, and that it is gone.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* What tools.rs leaves free behind a member, at least. */
 enum { GAP = 16 };
@@ -318,7 +322,7 @@ static void set_magazines(void *magazines)
 
 static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
-static int has_key;
+static int has_key, asked_for_key;
 
 /*
  * The values of the key while the thread ends: what it frees from then on is not kept.  The
@@ -335,11 +339,6 @@ static void thread_ends(void *magazines)
 		talloc_impl_magazines_close(magazines);
 		pthread_setspecific(key, &ends[0]);
 	}
-}
-
-static void make_key(void)
-{
-	has_key = pthread_key_create(&key, thread_ends) == 0;
 }
 
 /*
@@ -360,12 +359,43 @@ static void process_exits(void *unused)
 	exits = 1;
 }
 
+/*
+ * No signal comes in meanwhile: a handler that calls exit(), which frees, would wait for ever
+ * for what it came into, here or in the C library.  The set is the kernel's.
+ */
+static void without_signals(void (*function)(void))
+{
+	unsigned char all[_NSIG / 8], before[_NSIG / 8];
+
+	memset(all, 0xff, sizeof(all));
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, all, before, sizeof(all));
+	function();
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, before, NULL, sizeof(all));
+}
+
+static void ask_for_notice(void)
+{
+	__cxa_atexit(process_exits, NULL, &at_exit_alone);
+}
+
 void talloc_impl_notice_exit(void)
 {
 	static int noticed;
 
 	if (!__atomic_exchange_n(&noticed, 1, __ATOMIC_RELAXED))
-		__cxa_atexit(process_exits, NULL, &at_exit_alone);
+		without_signals(ask_for_notice);
+}
+
+static void make_key(void)
+{
+	has_key = pthread_key_create(&key, thread_ends) == 0;
+	talloc_impl_notice_exit();
+	__atomic_store_n(&asked_for_key, 1, __ATOMIC_RELEASE);
+}
+
+static void ask_for_key(void)
+{
+	pthread_once(&key_once, make_key);
 }
 
 /* 1 if the thread has these from now on, 0 if it may have none. */
@@ -373,10 +403,10 @@ int talloc_impl_magazines_keep(void *magazines)
 {
 	if (!can_have_magazines())
 		return 0;
-	pthread_once(&key_once, make_key);
+	if (!__atomic_load_n(&asked_for_key, __ATOMIC_ACQUIRE))
+		without_signals(ask_for_key);
 	if (!has_key || pthread_getspecific(key) != NULL || pthread_setspecific(key, magazines) != 0)
 		return 0;
-	talloc_impl_notice_exit();
 	set_magazines(magazines);
 	return 1;
 }

@@ -182,7 +182,7 @@ static void in_a_cage(void)
 {
 	static char stack[16384];
 	struct rlimit none = { 0, 0 }, memory = { 3ul << 30, 3ul << 30 };
-#ifdef __x86_64__
+#if defined(__x86_64__) || defined(__i386__)
 	struct itimerval time = { { 0, 0 }, { 0, 50000 } };
 #else
 	struct itimerval time = { { 0, 0 }, { 2, 0 } }; /* under an emulator, perhaps */
