@@ -12,12 +12,15 @@
 
 #include "talloc.h"
 
+/* Hidden, so that they may become local symbols of the static library, on MIPS, too. */
+#pragma GCC visibility push(hidden)
 char *talloc_impl_blank(const void *ctx, size_t length);
 char *talloc_impl_append(char *s, int at_end_of_buffer, const char *text, size_t length);
 char *talloc_impl_buffer(size_t length);
 void talloc_impl_buffer_free(char *buffer);
 int talloc_impl_is_chunk(const void *ptr);
 const char *talloc_impl_name(const void *ptr, char *text);
+#pragma GCC visibility pop
 
 /* Most texts fit; the others are formatted a second time. */
 enum { FIRST_TRY = 1024 };

@@ -18,6 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* What is in Rust: it becomes a local symbol of the static library, on MIPS, too. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 /* What tools.rs leaves free behind a member, at least. */
 enum { GAP = 16 };
 
@@ -194,8 +197,8 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 
 /* ---- for mac.rs ------------------------------------------------------------ */
 
-void talloc_impl_make_keys(void);
-void talloc_impl_look_around(void);
+HIDDEN void talloc_impl_make_keys(void);
+HIDDEN void talloc_impl_look_around(void);
 
 /* ---- for root.rs ---------------------------------------------------------- */
 
@@ -223,11 +226,11 @@ int talloc_impl_is_single_threaded(void)
 
 /* ---- the magazines of a thread, for magazine.rs ---------------------------- */
 
-void talloc_impl_magazines_close(void *magazines);
+HIDDEN void talloc_impl_magazines_close(void *magazines);
 int talloc_impl_magazines_keep(void *magazines);
 
 /* Those that nothing is in before the first block is freed, and once the thread ends. */
-extern char talloc_impl_no_magazines[];
+extern HIDDEN char talloc_impl_no_magazines[];
 
 /*
  * The pointer of a thread lies in its static thread-local storage, at the same distance
@@ -236,11 +239,11 @@ extern char talloc_impl_no_magazines[];
  * where the variable is static, it holds the distance that it answers; a static program
  * has no descriptor, but the distance itself.
  */
-__attribute__((used, visibility("hidden")))
+__attribute__((used)) HIDDEN
 __thread void *talloc_impl_magazines = talloc_impl_no_magazines;
 
 #if defined(__x86_64__) || defined(__aarch64__)
-uintptr_t talloc_impl_ask_descriptor(uintptr_t *descriptor) __attribute__((visibility("hidden")));
+HIDDEN uintptr_t talloc_impl_ask_descriptor(uintptr_t *descriptor);
 
 __asm__(".text\n"
 	".hidden talloc_impl_ask_descriptor\n"
@@ -274,7 +277,7 @@ static uintptr_t distance(void)
 	return answer;
 }
 
-void talloc_impl_magazines_at(uintptr_t distance);
+HIDDEN void talloc_impl_magazines_at(uintptr_t distance);
 
 static uintptr_t known_distance;
 
@@ -425,7 +428,7 @@ __attribute__((constructor)) void talloc_impl_come(void)
 	talloc_impl_make_keys();
 }
 
-void talloc_impl_unload(void);
+HIDDEN void talloc_impl_unload(void);
 
 __attribute__((destructor)) static void library_goes(void)
 {
