@@ -67,7 +67,8 @@ $(rust): $(sources)
 # A cdylib would leave out the C functions and the version nodes.  Its own functions call
 # each other directly: each symbol that is looked up when a program starts costs.  A linker
 # that does not take the script: make layout=
-layout = $(if $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine)),-Wl$(comma)-T$(comma)talloc.ld)
+layout = $(if $(filter x86_64-% aarch64-%,$(machine)),-Wl$(comma)-T$(comma)talloc.ld)
+machine = $(shell $(CC) -dumpmachine)
 comma = ,
 $(shared): $(rust) talloc.map talloc.ld
 	@echo "  LINK    $@"
@@ -84,10 +85,12 @@ $(build)/exports: talloc.map
 	@mkdir -p $(build)
 	$(Q)sed -n 's/^\t\(_*talloc[a-z_]*\);$$/\1/p' talloc.map >$@
 
+# On MIPS the linker makes a global pointer up for it, which it subtracts but does not note.
+pointer = $(if $(filter mips%,$(machine)),-Wl$(comma)--defsym=_gp=0)
 $(static): $(rust) $(build)/exports
 	@echo "  ARCHIVE $@"
 	$(Q)$(CC) $(CFLAGS) -r -nostdlib -o $(build)/talloc.o -Wl,--gc-sections \
-		-Wl,--force-group-allocation \
+		-Wl,--force-group-allocation $(pointer) \
 		-Wl,--whole-archive $(rust) -Wl,--no-whole-archive \
 		$$(sed 's/^/-Wl,-u,/' $(build)/exports)
 	$(Q)$(OBJCOPY) --keep-global-symbols=$(build)/exports \
