@@ -5,9 +5,10 @@
 
 use crate::header::{EXACT, Payload};
 use crate::magazine;
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 // ---- blocks -----------------------------------------------------------------
 
@@ -248,12 +249,18 @@ pub fn is_watched() -> bool {
 /// Flags of every chunk: `EXACT` where somebody watches, freed memory is to be filled, or a
 /// thread cannot keep anything, so that no fast way is taken.  Never changes once there is a
 /// chunk.
-static EVERY: AtomicU64 = AtomicU64::new(0);
+static EVERY: Every = Every(UnsafeCell::new(0));
+
+struct Every(UnsafeCell<Payload>);
+
+// SAFETY: written when the library is loaded, before any thread can call it.
+unsafe impl Sync for Every {}
 
 /// See [`EVERY`].
 #[inline(always)]
 pub fn every() -> Payload {
-    EVERY.load(Relaxed)
+    // SAFETY: see `Every`.
+    unsafe { *EVERY.0.get() }
 }
 
 /// Finds out what every later call wants to know; `tools.c` calls it when the library is
@@ -261,7 +268,8 @@ pub fn every() -> Payload {
 #[unsafe(no_mangle)]
 extern "C" fn talloc_impl_look_around() {
     if tool() == Tool::Watcher || free_fill().is_some() || !magazine::can_be() {
-        EVERY.store(EXACT, Relaxed);
+        // SAFETY: see `Every`.
+        unsafe { *EVERY.0.get() = EXACT };
     }
 }
 
