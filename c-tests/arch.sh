@@ -59,7 +59,7 @@ for platform in $platforms; do
 	about "$platform"
 	case $platform in
 	musl-amd64) packages="$packages musl musl-tools" ;;
-	*) packages="$packages gcc-$(echo $tuple | tr _ -) libc6-dev-$debian-cross" ;;
+	*) packages="$packages gcc-$(echo "$tuple" | tr _ -) libc6-dev-$debian-cross" ;;
 	esac
 done
 root=
@@ -89,7 +89,7 @@ get_rust() {
 				"'$PWD/usr/lib/x86_64-linux-gnu'" "'$PWD/usr/bin/$tool'" >bin/$tool &&
 				chmod +x bin/$tool || exit 1
 		done
-		bin/rustc --version && bin/cargo --version && touch done
+		bin/rustc --version && bin/cargo --version && touch 'done'
 	)
 }
 
@@ -106,9 +106,9 @@ get_root() { # PACKAGES...
 		-o Dir::Etc::sourcelist=$here/apt/sources -o Dir::Etc::sourceparts=-
 		-o APT::Architecture=$debian -o APT::Architectures=$debian
 		-o Acquire::Languages=none -q"
+	# shellcheck disable=SC2086 # options are words
 	(
 		cd "$here/apt" &&
-			# shellcheck disable=SC2086 # options are words
 			apt-get $options update && apt-get $options download "$@" || exit 1
 		for package in *.deb; do
 			dpkg-deb -x "$package" "$here/root" || exit 1
@@ -138,6 +138,9 @@ make_cc() {
 		flags="-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu"
 		;;
 	musl-arm64)
+		# where Debian's folders are one, the linker finds the shared one beside the static one
+		ln -sf "$here/root/lib/aarch64-linux-musl/libc.so" "$here/root/usr/lib/aarch64-linux-musl" ||
+			return 1
 		specs=$here/musl.specs
 		sed "s|/usr/|$here/root/usr/|g; s|/lib/ld-musl|$here/root&|" \
 			"$here/root/usr/lib/aarch64-linux-musl/musl-gcc.specs" >"$specs" || return 1
@@ -198,7 +201,8 @@ for platform in $platforms; do
 		continue
 	fi
 	# binfmt_misc, so that programs can start themselves, in a namespace of its own.
-	unshare --user --map-root-user --mount \
+	# shellcheck disable=SC2086 # words, or none
+	${emulator:+unshare --user --map-root-user --mount} \
 		timeout 900 sh c-tests/arch/run.sh "$platform" "$libc" "$here" "$emulator" "$like" || failed=1
 	[ -f "$here/row" ] || failed=1
 	echo "$(($(date +%s) - start)) s"
