@@ -72,11 +72,14 @@ count() {
 	grep -c "^$1 - " "$work/results"
 }
 cc=$here/cc
-header() { # LIBDIR CC
-	"$2" -O1 -Iinclude -I"$stage/include" -o "$work/header" c-tests/arch/header.c "$1/libtalloc.so.2" \
+header() { # LIBDIR CC LIBDIR_TO_LINK
+	"$2" -O1 -Iinclude -I"$stage/include" -o "$work/header" c-tests/arch/header.c "$3/libtalloc.so.2" \
 		2>/dev/null && LD_LIBRARY_PATH=$1 "$work/header"
 }
-row="| $platform | $how | $(header "$stage/lib" "$cc") | $(header "$judge" "$judge_cc") | $(count ok)"
+# one program for both, where there is one compiler
+linked=$stage/lib
+[ "$judge_cc" = "$cc" ] || linked=$judge
+row="| $platform | $how | $(header "$stage/lib" "$cc" "$stage/lib") | $(header "$judge" "$judge_cc" "$linked") | $(count ok)"
 row="$row | $(count emulator) | $(count skip) | $(count 'not ok') |"
 echo "$row" >"$here/row"
 [ "$(wc -l <"$work/results")" -eq "$(wc -l <"$work/all")" ] && [ "$(count 'not ok')" -eq 0 ] && [ "$(count ok)" -gt 0 ]
