@@ -144,6 +144,7 @@ enum { ATTACKS = sizeof(attacks) / sizeof(attacks[0]) };
 static const struct attack *attack;
 static enum place place;
 static bool logging;
+static size_t before; /* bytes that are allocated before the scene, which moves it */
 static unsigned char buffer[1024] __attribute__((aligned(16)));
 
 static void log_out(const char *message)
@@ -155,6 +156,8 @@ static void make_attack(void)
 {
 	uintptr_t value = (uintptr_t)(buffer + 512);
 
+	if (before > 0)
+		talloc_size(NULL, before);
 	set_scene(place);
 	/* what is no pointer gets one, too; a home, one that leads to another pool */
 	if (attack->in_pool)
@@ -209,9 +212,19 @@ static bool is_reason(const char *reason)
 	       strcmp(reason, "Bad talloc magic value - access after free") == 0;
 }
 
+/*
+ * A sealed destructor has 16 check bits on x86-64, 32 where pointers have 32, and eight
+ * elsewhere: there a word that is none passes at one place in 256, but not at the next ones.
+ */
+#if UINTPTR_MAX == UINT32_MAX || defined(__x86_64__)
+enum { TRIES = 1 };
+#else
+enum { TRIES = 3 };
+#endif
+
 static void all_attacks(void)
 {
-	int i;
+	int i, tries;
 
 	for (i = 0; i < ATTACKS; i++) {
 		struct outcome *o;
@@ -222,7 +235,12 @@ static void all_attacks(void)
 		if (attack->in_pool && place != POOL)
 			continue;
 		logging = true;
+		before = 0;
 		o = run_apart(make_attack, true);
+		for (tries = 1; tries < TRIES && attack->offset == AT(extra) && !o->aborted; tries++) {
+			before += 1000;
+			o = run_apart(make_attack, true);
+		}
 		good = expect(o->aborted && is_reason(o->reason), "caught");
 		snprintf(last, sizeof(last), "%s\n", o->reason);
 		good &= expect(o->aborted && strlen(o->out) >= strlen(last) &&
