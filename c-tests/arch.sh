@@ -146,7 +146,8 @@ make_cc() {
 		specs=$here/musl.specs
 		sed "s|/usr/|$here/root/usr/|g; s|/lib/ld-musl|$here/root&|" \
 			"$here/root/usr/lib/aarch64-linux-musl/musl-gcc.specs" >"$specs" || return 1
-		flags="-specs $specs"
+		# the kernel's headers; no atomics of libgcc, which need a function of glibc
+		flags="-specs $specs -mno-outline-atomics -idirafter /usr/$tuple/include"
 		;;
 	esac
 	printf '#!/bin/sh\nexec %s "$@" %s\n' "$command" "$flags" >"$here/cc" && chmod +x "$here/cc"

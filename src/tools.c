@@ -239,8 +239,13 @@ extern HIDDEN char talloc_impl_no_magazines[];
  * where the variable is static, it holds the distance that it answers; a static program
  * has no descriptor, but the distance itself.
  */
+#if defined(__aarch64__) && !defined(__GLIBC__)
+enum { USED = 1 }; /* of two: musl may put a library at a distance of 0, which says none here */
+#else
+enum { USED = 0 };
+#endif
 __attribute__((used)) HIDDEN
-__thread void *talloc_impl_magazines = talloc_impl_no_magazines;
+__thread void *talloc_impl_magazines[USED + 1] = { [USED] = talloc_impl_no_magazines };
 
 #if defined(__x86_64__) || defined(__aarch64__)
 HIDDEN uintptr_t talloc_impl_ask_descriptor(uintptr_t *descriptor);
@@ -274,7 +279,7 @@ static uintptr_t distance(void)
 
 	if (descriptor != answer && ((uintptr_t *)descriptor)[1] != answer)
 		return 0;
-	return answer;
+	return answer + USED * sizeof(void *);
 }
 
 HIDDEN void talloc_impl_magazines_at(uintptr_t distance);
@@ -305,7 +310,7 @@ void *talloc_impl_magazines_now(void);
 
 void *talloc_impl_magazines_now(void)
 {
-	return talloc_impl_magazines;
+	return talloc_impl_magazines[USED];
 }
 
 static void find_magazines(void)
@@ -319,7 +324,7 @@ static int can_have_magazines(void)
 
 static void set_magazines(void *magazines)
 {
-	talloc_impl_magazines = magazines;
+	talloc_impl_magazines[USED] = magazines;
 }
 #endif
 
