@@ -294,7 +294,8 @@ static void one_free(void)
 	printf(", %d deaths, left: %s;", s.deaths, tree_of(s.top));
 	_talloc_set_destructor(s.top, NULL);
 	s.refuses = false;
-	printf(" %d, %d deaths\n", talloc_free(s.top), s.deaths);
+	s.answer = talloc_free(s.top);
+	printf(" %d, %d deaths\n", s.answer, s.deaths);
 }
 
 /* The original dies of it; ours/misuse.c has it. */
