@@ -165,7 +165,7 @@ build() {
 prepare() {
 	case $platform in
 	musl-amd64) ;;
-	musl-arm64) get_root musl musl-dev musl-tools ;;
+	musl-arm64) get_root musl musl-dev musl-tools libc6 libgcc-s1 libtalloc2 ;;
 	*) get_root libc6 libgcc-s1 libtalloc2 ;;
 	esac && make_cc && build
 }

@@ -45,12 +45,15 @@ fi
 judge=$here/original
 judge_cc=$here/cc
 mkdir -p "$judge"
-if [ "$libc" = musl ]; then
+original=$(echo "$here"/root/usr/lib/*/libtalloc.so.2)
+case $libc$emulator in
+musl) # on glibc, natively
 	judge_cc=cc
-	cp /usr/lib/x86_64-linux-gnu/libtalloc.so.2 "$judge"
-else
-	cp "$here"/root/usr/lib/*/libtalloc.so.2 "$judge"
-fi || exit 2
+	original=/usr/lib/x86_64-linux-gnu/libtalloc.so.2
+	;;
+musl*) judge_cc=$emulator-linux-gnu-gcc ;;
+esac
+cp "$original" "$judge" || exit 2
 
 export here stage work judge judge_cc emulator native
 {
