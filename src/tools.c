@@ -397,7 +397,11 @@ __attribute__((constructor)) void talloc_impl_come(void)
 
 void talloc_impl_unload(void);
 
-__attribute__((destructor)) static void library_goes(void)
+/*
+ * With this priority after the handlers that atexit has from this library, which dlclose
+ * runs: they free the autofree context and report leaks.
+ */
+__attribute__((destructor(101))) static void library_goes(void)
 {
 	if (exits)
 		return;
