@@ -120,10 +120,12 @@ class Memory:
 
 def plain(name):
     """A name without what a terminal could take for something else."""
-    text = name.decode("utf-8", "replace")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+    def escape(m):
+        c = m.group()
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c) or f"\\u{{{ord(c):x}}}"
+
+    return re.sub("[\x00-\x1f\x7f-\x9f]", escape, name.decode("utf-8", "replace"))
 
 
 class Map:
