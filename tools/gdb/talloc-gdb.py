@@ -397,6 +397,7 @@ class Talloc:
         self.order = self.library.order
         self.chunks = {}
         self.names = {}
+        self.lists = {}
         # Chunks that their parent, whose place this is for, does not lead to.
         self.lost = {}
         self.null, self.autofree, self.table, self.mask = (
@@ -462,14 +463,20 @@ class Talloc:
             return None
 
     def handles(self, c):
-        """The references to a chunk, newest first, and whether the list is as it has to be."""
-        found, seen = [], set()
+        """The references to a chunk by their places, newest first, and whether the list is as
+        it has to be."""
         if not c.has(REF):
-            return found, True
+            return {}, True
+        if c.place not in self.lists:
+            self.lists[c.place] = self._handles(c)
+        return self.lists[c.place]
+
+    def _handles(self, c):
+        found = {}
         at, back = c.extra, c.place + EXTRA
         while at != 0:
             h = self.chunk(at)
-            if h is None or not h.has(HANDLE) or at in seen:
+            if h is None or not h.has(HANDLE) or at in found:
                 return found, False
             try:
                 target, leads_back, older, _, _ = self.handle(h)
@@ -477,8 +484,7 @@ class Talloc:
                 return found, False
             if target != c.place or leads_back != back:
                 return found, False
-            seen.add(at)
-            found.append(h)
+            found[at] = h
             at, back = older, h.user + 16
         return found, bool(found)
 
@@ -489,7 +495,7 @@ class Talloc:
             handles, _ = self.handles(c)
             if not handles:
                 return None
-            word = self.handle(handles[0])[4]
+            word = self.handle(next(iter(handles.values())))[4]
         return self.library.unseal(c.place, word)
 
     # ---- records ------------------------------------------------------------
@@ -580,7 +586,7 @@ class Talloc:
             target = self.target(c)
             if target is None:
                 yield "a reference to what is no live chunk"
-            elif all(h.place != c.place for h in self.handles(target)[0]):
+            elif c.place not in self.handles(target)[0]:
                 yield "a reference that is not in the list of what it leads to"
         elif not self.handles(c)[1]:
             yield "its list of references is broken"
@@ -961,11 +967,12 @@ class InfoCommand(Command):
         target = talloc.target(c) if c.has(HANDLE) else None
         children = list(talloc.children(c))
         below = list(talloc.below(c))
+        bytes_ = sum(x.size for x in below)
         rows = [
             ("name", talloc.name(c)),
             ("address", f"{user:#x}"),
             ("size", c.size),
-            ("with below", f"{count(sum(x.size for x in below), 'byte')} in {count(len(below), 'block')}"),
+            ("with below", f"{count(bytes_, 'byte')} in {count(len(below), 'block')}"),
             ("parent", talloc.told(c.parent) if c.parent else "none"),
             ("children", len(children)),
         ]
@@ -978,7 +985,7 @@ class InfoCommand(Command):
             rows.append(("made at", where or "unknown"))
         handles, is_whole = talloc.handles(c)
         rows.append(("references", len(handles) if is_whole else f"{len(handles)}, list is broken"))
-        for h in handles:
+        for h in handles.values():
             owner = talloc.told(h.parent) if h.parent else "none"
             rows.append(("", f"of {owner}, at {talloc.memory.text(talloc.handle(h)[3])}"))
         rows.append(("destructor", self.destructor(talloc, c)))
@@ -1031,9 +1038,11 @@ class InfoCommand(Command):
             if r is None:
                 parts.append("its record is not its own")
             elif r.is_cache:
-                parts.append(f"is a cache: {r.members} of {r.objects} objects of {r.object} bytes taken")
+                objects = f"{r.members} of {r.objects} objects of {r.object} bytes"
+                parts.append(f"is a cache: {objects} taken")
             else:
-                parts.append(f"is a pool: {r.used} of {r.room} bytes used, {count(r.members, 'member')}")
+                members = count(r.members, "member")
+                parts.append(f"is a pool: {r.used} of {r.room} bytes used, {members}")
         if c.has(MEMBER):
             r = talloc.around(c)
             if r is None:
