@@ -98,7 +98,7 @@ topic test smbtorture 900 'sh c-tests/smbtorture.sh "$stage/lib"'
 topic test walk 900 'sh c-tests/walk/walk.sh "$stage" "$WALK_CALLS"'
 topic test view 900 'sh c-tests/view.sh "$stage"'
 topic test report-env 300 'sh c-tests/report-env.sh "$stage"'
-topic test gdb 60 'sh c-tests/gdb.sh "$stage"'
+topic test gdb 120 'sh c-tests/gdb.sh "$stage"'
 topic test cargo 900 'sh c-tests/unit.sh'
 
 all=$(sh -c '. programs/common.sh && echo $all_programs' programs/check.sh) || exit 2
