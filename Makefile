@@ -138,6 +138,10 @@ loader = @[ -n '$(DESTDIR)' ] || [ "$$(id -u)" -ne 0 ] || { \
 	echo "  LDCONFIG"; \
 	$(LDCONFIG); }
 
+# Where gdb looks for what it is to load with the library, by the path of that.
+auto_load = $(DESTDIR)$(datarootdir)/gdb/auto-load$(libdir)
+gdb_script = $(auto_load)/libtalloc.so.$(version)-gdb.py
+
 install: all
 	@echo "  INSTALL $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)"
 	$(Q)$(INSTALL) -d '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
@@ -152,6 +156,8 @@ install: all
 	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
 	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
 	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+	$(Q)$(INSTALL) -d '$(auto_load)'
+	$(Q)$(INSTALL) -m 644 tools/gdb/talloc-gdb.py '$(gdb_script)'
 	$(if $(view_made),$(install_view))
 	$(loader)
 
@@ -176,14 +182,15 @@ uninstall:
 	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
 	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h' \
 	      '$(DESTDIR)$(bindir)/talloc-view' '$(man1)/talloc-view.1' '$(man1)'/talloc-view-*.1 \
-	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish'
+	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish' '$(gdb_script)'
 	$(loader)
 
 # What the demo and the tests run on.
-$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
+$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h tools/gdb/talloc-gdb.py Makefile
 	$(Q)rm -rf '$(stage)'
 	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
-		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= view_made= >/dev/null
+		libdir='$(stage)/lib' includedir='$(stage)/include' datarootdir='$(stage)/share' \
+		DESTDIR= view_made= >/dev/null
 	@touch $@
 
 stage: $(build)/staged

@@ -25,7 +25,7 @@ trap 'exit 1' HUP INT TERM
 # ---- packages --------------------------------------------------------------
 
 packages="binutils clang duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools libclang-rt-14-dev
-	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite valgrind"
+	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite strace valgrind"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
@@ -97,6 +97,8 @@ topic test fuzz 900 'sh c-tests/fuzz.sh "$FUZZ_SECONDS"'
 topic test smbtorture 900 'sh c-tests/smbtorture.sh "$stage/lib"'
 topic test walk 900 'sh c-tests/walk/walk.sh "$stage" "$WALK_CALLS"'
 topic test view 900 'sh c-tests/view.sh "$stage"'
+topic test report-env 300 'sh c-tests/report-env.sh "$stage"'
+topic test gdb 120 'sh c-tests/gdb.sh "$stage"'
 topic test cargo 900 'sh c-tests/unit.sh'
 
 all=$(sh -c '. programs/common.sh && echo $all_programs' programs/check.sh) || exit 2

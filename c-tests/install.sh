@@ -42,6 +42,7 @@ cat >"$work/want" <<-END
 	./opt/t/lib/multi/libtalloc.so.2
 	./opt/t/lib/multi/libtalloc.so.2.5.0
 	./opt/t/lib/multi/pkgconfig/talloc.pc
+	./opt/t/share/gdb/auto-load/opt/t/lib/multi/libtalloc.so.2.5.0-gdb.py
 END
 for target in install install-strip; do
 	make_ $target
