@@ -12,6 +12,7 @@
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
 #                      usual, with debug information; make install-strip leaves that out
 # make uninstall, make clean
+# make doc             the functions of talloc.h as HTML, in build/doc/html: needs doxygen
 # make header          include/talloc.h again, after a change in src/abi.rs or
 #                      cbindgen.toml; make check-header tells whether it is due
 # V=1 shows commands. CC CFLAGS LDFLAGS AR CARGO_TARGET_DIR CARGO_BUILD_TARGET do what
@@ -110,6 +111,18 @@ check-header:
 		echo "include/talloc.h is not what src/abi.rs and cbindgen.toml say:" \
 			"run \`make header\`" >&2; exit 1; }
 
+# The manual: man/*.3, and for each name in their headings a page that leads there.
+pages = $(wildcard man/*.3)
+names_in = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([^ ]*\).*/\1/p'
+
+# The same groups as HTML, from the comments of the header.
+doc:
+	@command -v doxygen >/dev/null || { \
+		echo "make doc needs doxygen: Debian's package doxygen" >&2; exit 1; }
+	@rm -rf $(build)/doc && mkdir -p $(build)/doc
+	$(Q)doxygen docs/api/Doxyfile
+	@echo "  DOC     $(build)/doc/html/index.html"
+
 # The tool, a crate of its own: what it uses is no burden of the library's.
 viewer = $(build)/view/talloc-view
 
@@ -152,10 +165,18 @@ install: all
 	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
 	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
 	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+	$(Q)$(INSTALL) -d '$(man3)' && $(INSTALL) -m 644 $(pages) '$(man3)'
+	$(Q)for page in $(notdir $(pages)); do \
+		for name in $$($(names_in) man/$$page); do \
+			[ $$name.3 != $$page ] || continue; \
+			echo ".so man3/$$page" >'$(man3)'/$$name.3 && chmod 644 '$(man3)'/$$name.3 || exit 1; \
+		done; \
+	done
 	$(if $(view_made),$(install_view))
 	$(loader)
 
 man1 = $(DESTDIR)$(datarootdir)/man/man1
+man3 = $(DESTDIR)$(datarootdir)/man/man3
 bash = $(DESTDIR)$(datarootdir)/bash-completion/completions
 zsh = $(DESTDIR)$(datarootdir)/zsh/site-functions
 fish = $(DESTDIR)$(datarootdir)/fish/vendor_completions.d
@@ -177,13 +198,15 @@ uninstall:
 	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h' \
 	      '$(DESTDIR)$(bindir)/talloc-view' '$(man1)/talloc-view.1' '$(man1)'/talloc-view-*.1 \
 	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish'
+	$(Q)for name in $(basename $(notdir $(pages))) $$($(names_in) $(pages)); do rm -f '$(man3)'/$$name.3; done
 	$(loader)
 
 # What the demo and the tests run on.
-$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
+$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h $(pages) Makefile
 	$(Q)rm -rf '$(stage)'
 	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
-		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= view_made= >/dev/null
+		libdir='$(stage)/lib' includedir='$(stage)/include' datarootdir='$(stage)/share' \
+		DESTDIR= view_made= >/dev/null
 	@touch $@
 
 stage: $(build)/staged
@@ -243,5 +266,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
+.PHONY: all view doc header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

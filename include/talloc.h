@@ -128,6 +128,7 @@ typedef void TALLOC_CTX;
  * Freeing and moving.
  */
 
+/* Frees a chunk and all below it: 0, or -1 if it stays. */
 #define talloc_free(ptr) _talloc_free((ptr), __location__)
 
 /* Frees unless it is NULL already, and makes the variable NULL. */
@@ -139,7 +140,7 @@ typedef void TALLOC_CTX;
 		}                         \
 	} while (0)
 
-/* The destructor takes a pointer of the type of ptr. */
+/* What runs before a free, and takes a pointer of the type of ptr. */
 #ifdef __GNUC__
 #define talloc_set_destructor(ptr, function)                                          \
 	do {                                                                          \
@@ -152,7 +153,8 @@ typedef void TALLOC_CTX;
 	_talloc_set_destructor((ptr), (int (*)(void *))(function))
 #endif
 
-/* Both have the type of ptr, or of *pptr. */
+/* Another parent, also for a pointer that becomes NULL, and one parent more. The
+ * result has the type of ptr, or of *pptr. */
 #define talloc_steal(ctx, ptr) \
 	((_TALLOC_TYPEOF(ptr))_talloc_steal_loc((ctx), (ptr), __location__))
 #define talloc_move(ctx, pptr) \
@@ -164,6 +166,7 @@ typedef void TALLOC_CTX;
  * Types by name.
  */
 
+/* The name is the text of the type: set, asked for, or else the end of the process. */
 #define talloc_set_type(ptr, type) talloc_set_name_const((ptr), #type)
 #define talloc_get_type(ptr, type) ((type *)talloc_check_name((ptr), #type))
 #ifdef TALLOC_GET_TYPE_ABORT_NOOP
@@ -172,6 +175,8 @@ typedef void TALLOC_CTX;
 #define talloc_get_type_abort(ptr, type) \
 	((type *)_talloc_get_type_abort((ptr), #type, __location__))
 #endif
+
+/* The nearest chunk of that type, from ptr itself upwards. */
 #define talloc_find_parent_bytype(ptr, type) \
 	((type *)talloc_find_parent_byname((ptr), #type))
 
