@@ -25,16 +25,16 @@ BEGIN {
 /^\/\*\*$/ { held = $0; holding = 1; next }
 holding {
 	held = held "\n" $0
-	if (/;$/) {
+	if (/;$/ && !/^ \*/) {
 		prototype = held
 		sub(/.*\*\/\n/, "", prototype)
-		gsub(/void \(\*[a-z_]*\)/, "", prototype)
 		match(prototype, /_*talloc[a-z_]*\(/)
 		name = substr(prototype, RSTART, RLENGTH - 1)
-		params = ""
+		sub(/ \*\/\n/, " * @ingroup group_" group[name] "\n */\n", held)
 		if (prototype ~ /\.\.\./)
-			params = " * @param ...  what the format asks for\n"
-		sub(/ \*\/\n/, params " * @ingroup group_" group[name] "\n */\n", held)
+			sub(/ \* @(return|code|ingroup)/, " * @param ...  what the format asks for\n&", held)
+		# What compilers are told is no part of a prototype.
+		gsub(/_PUBLIC_[ \n]|PRINTF_ATTRIBUTE\([0-9],[0-9]\)|_DEPRECATED_/, "", held)
 		print held
 		holding = 0
 	}
@@ -56,6 +56,7 @@ match($0, /^#define [A-Za-z_]+/) && substr($0, 9, RLENGTH - 8) in group {
 	name = substr($0, 9, RLENGTH - 8)
 	printf "/** %s\n@ingroup group_%s */\n", comment, group[name]
 }
+/^#if TALLOC_DEPRECATED$/ { $0 = "#if 1" }
 /^typedef .*;$/ && substr($3, 1, length($3) - 1) in group {
 	printf "/** %s\n@ingroup group_%s */\n", comment, group[substr($3, 1, length($3) - 1)]
 }
