@@ -10,7 +10,8 @@
 # make view            the tool talloc-view, with its man pages and completions; needs
 #                      crates that the library does not. make install then takes it along
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
-#                      usual, with debug information; make install-strip leaves that out
+#                      usual, with the manual and debug information; make install-strip
+#                      leaves the latter out
 # make uninstall, make clean
 # make doc             the functions of talloc.h as HTML, in build/doc/html: needs doxygen
 # make header          include/talloc.h again, after a change in src/abi.rs or
