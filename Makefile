@@ -114,6 +114,8 @@ check-header:
 
 # The manual: man/*.3, and for each name in their headings a page that leads there.
 pages = $(wildcard man/*.3)
+man3 = $(DESTDIR)$(datarootdir)/man/man3
+$(build)/staged: $(pages)
 names_in = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([^ ]*\).*/\1/p'
 
 # The same groups as HTML, from the comments of the header.
@@ -160,12 +162,6 @@ install: all
 	$(Q)ln -sf $(soname) '$(DESTDIR)$(libdir)/libtalloc.so'
 	$(Q)$(INSTALL) -m 644 $(static) '$(DESTDIR)$(libdir)/libtalloc.a'
 	$(Q)$(INSTALL) -m 644 include/talloc.h '$(DESTDIR)$(includedir)/talloc.h'
-	$(Q)sed -e 's|@version@|$(version)|' \
-	    -e 's|@prefix@|$(prefix)|' \
-	    -e 's|@exec_prefix@|$(exec_prefix:$(prefix)%=$${prefix}%)|' \
-	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
-	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
-	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
 	$(Q)$(INSTALL) -d '$(man3)' && $(INSTALL) -m 644 $(pages) '$(man3)'
 	$(Q)for page in $(notdir $(pages)); do \
 		for name in $$($(names_in) man/$$page); do \
@@ -173,11 +169,16 @@ install: all
 			echo ".so man3/$$page" >'$(man3)'/$$name.3 && chmod 644 '$(man3)'/$$name.3 || exit 1; \
 		done; \
 	done
+	$(Q)sed -e 's|@version@|$(version)|' \
+	    -e 's|@prefix@|$(prefix)|' \
+	    -e 's|@exec_prefix@|$(exec_prefix:$(prefix)%=$${prefix}%)|' \
+	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
+	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
+	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
 	$(if $(view_made),$(install_view))
 	$(loader)
 
 man1 = $(DESTDIR)$(datarootdir)/man/man1
-man3 = $(DESTDIR)$(datarootdir)/man/man3
 bash = $(DESTDIR)$(datarootdir)/bash-completion/completions
 zsh = $(DESTDIR)$(datarootdir)/zsh/site-functions
 fish = $(DESTDIR)$(datarootdir)/fish/vendor_completions.d
@@ -194,16 +195,16 @@ install-strip: install
 	$(Q)$(STRIP) --strip-debug '$(DESTDIR)$(libdir)/libtalloc.a'
 
 uninstall:
+	$(Q)for name in $(basename $(notdir $(pages))) $$($(names_in) $(pages)); do rm -f '$(man3)'/$$name.3; done
 	$(Q)rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
 	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
 	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h' \
 	      '$(DESTDIR)$(bindir)/talloc-view' '$(man1)/talloc-view.1' '$(man1)'/talloc-view-*.1 \
 	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish'
-	$(Q)for name in $(basename $(notdir $(pages))) $$($(names_in) $(pages)); do rm -f '$(man3)'/$$name.3; done
 	$(loader)
 
 # What the demo and the tests run on.
-$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h $(pages) Makefile
+$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
 	$(Q)rm -rf '$(stage)'
 	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
 		libdir='$(stage)/lib' includedir='$(stage)/include' datarootdir='$(stage)/share' \
