@@ -10,8 +10,10 @@
 # make view            the tool talloc-view, with its man pages and completions; needs
 #                      crates that the library does not. make install then takes it along
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
-#                      usual, with debug information; make install-strip leaves that out
+#                      usual, with the manual and debug information; make install-strip
+#                      leaves the latter out
 # make uninstall, make clean
+# make doc             the functions of talloc.h as HTML, in build/doc/html: needs doxygen
 # make header          include/talloc.h again, after a change in src/abi.rs or
 #                      cbindgen.toml; make check-header tells whether it is due
 # V=1 shows commands. CC CFLAGS LDFLAGS AR CARGO_TARGET_DIR CARGO_BUILD_TARGET do what
@@ -110,6 +112,20 @@ check-header:
 		echo "include/talloc.h is not what src/abi.rs and cbindgen.toml say:" \
 			"run \`make header\`" >&2; exit 1; }
 
+# The manual: man/*.3, and for each name in their headings a page that leads there.
+pages = $(wildcard man/*.3)
+man3 = $(DESTDIR)$(datarootdir)/man/man3
+$(build)/staged: $(pages)
+names_in = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([^ ]*\).*/\1/p'
+
+# The same groups as HTML, from the comments of the header.
+doc:
+	@command -v doxygen >/dev/null || { \
+		echo "make doc needs doxygen: Debian's package doxygen" >&2; exit 1; }
+	@rm -rf $(build)/doc && mkdir -p $(build)/doc
+	$(Q)doxygen docs/api/Doxyfile
+	@echo "  DOC     $(build)/doc/html/index.html"
+
 # The tool, a crate of its own: what it uses is no burden of the library's.
 viewer = $(build)/view/talloc-view
 
@@ -150,6 +166,13 @@ install: all
 	$(Q)ln -sf $(soname) '$(DESTDIR)$(libdir)/libtalloc.so'
 	$(Q)$(INSTALL) -m 644 $(static) '$(DESTDIR)$(libdir)/libtalloc.a'
 	$(Q)$(INSTALL) -m 644 include/talloc.h '$(DESTDIR)$(includedir)/talloc.h'
+	$(Q)$(INSTALL) -d '$(man3)' && $(INSTALL) -m 644 $(pages) '$(man3)'
+	$(Q)for page in $(notdir $(pages)); do \
+		for name in $$($(names_in) man/$$page); do \
+			[ $$name.3 != $$page ] || continue; \
+			echo ".so man3/$$page" >'$(man3)'/$$name.3 && chmod 644 '$(man3)'/$$name.3 || exit 1; \
+		done; \
+	done
 	$(Q)sed -e 's|@version@|$(version)|' \
 	    -e 's|@prefix@|$(prefix)|' \
 	    -e 's|@exec_prefix@|$(exec_prefix:$(prefix)%=$${prefix}%)|' \
@@ -178,6 +201,7 @@ install-strip: install
 	$(Q)$(STRIP) --strip-debug '$(DESTDIR)$(libdir)/libtalloc.a'
 
 uninstall:
+	$(Q)for name in $(basename $(notdir $(pages))) $$($(names_in) $(pages)); do rm -f '$(man3)'/$$name.3; done
 	$(Q)rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
 	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
 	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h' \
@@ -250,5 +274,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
+.PHONY: all view doc header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

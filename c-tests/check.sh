@@ -24,8 +24,8 @@ trap 'exit 1' HUP INT TERM
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools libclang-rt-14-dev
-	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite strace valgrind"
+packages="binutils bsdextrautils clang doxygen duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools
+	libclang-rt-14-dev libdmalloc5 libtalloc-dev libtalloc2 mandoc pkg-config samba-testsuite strace valgrind"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
@@ -77,6 +77,7 @@ topic test signatures 900 'sh c-tests/signatures.sh "$stage/include" "$header_of
 topic test signatures-ctest2 900 'sh c-tests/signatures-ctest2.sh "$stage/include"'
 topic test abi 900 'sh c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"'
 topic test install 900 'sh c-tests/install.sh'
+topic test manual 90 'sh c-tests/manual.sh "$stage"'
 topic test upstream/generations 900 'sh c-tests/upstream/generations.sh "$stage"'
 topic test two-libraries 900 'sh c-tests/two-libraries.sh "$stage"'
 topic test loading 900 'sh c-tests/loading.sh "$stage"'
