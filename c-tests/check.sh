@@ -97,6 +97,7 @@ topic test fuzz 900 'sh c-tests/fuzz.sh "$FUZZ_SECONDS"'
 topic test smbtorture 900 'sh c-tests/smbtorture.sh "$stage/lib"'
 topic test walk 900 'sh c-tests/walk/walk.sh "$stage" "$WALK_CALLS"'
 topic test view 900 'sh c-tests/view.sh "$stage"'
+topic test guide 60 'sh c-tests/guide.sh "$stage"'
 topic test cargo 900 'sh c-tests/unit.sh'
 
 all=$(sh -c '. programs/common.sh && echo $all_programs' programs/check.sh) || exit 2

@@ -3,8 +3,13 @@
 #include <stdlib.h>
 #include <talloc.h>
 
+struct page {
+	char text[400];
+};
+
 struct server {
 	unsigned long served;
+	struct page **pages;
 };
 
 struct session {
@@ -42,6 +47,11 @@ int main(int argc, char **argv)
 	struct session *session[3];
 	static const char *const users[] = { "ann", "bob", "cleo" };
 
+	if (server == NULL)
+		return 1;
+	server->pages = talloc_array(server, struct page *, 32);
+	for (int i = 0; i < 32; i++)
+		server->pages[i] = talloc_zero(server->pages, struct page);
 	for (int s = 0; s < 3; s++) {
 		session[s] = talloc_zero(server, struct session);
 		session[s]->user = talloc_strdup(session[s], users[s]);
