@@ -11,6 +11,7 @@
 #	<!-- prints: FILE -->		what the program prints
 #	<!-- session: before|after -->	commands of talloc-view and their output, on
 #					leak.c after a thousand requests and after two
+#	<!-- within: valgrind -->	a command, and some lines of what it prints
 #
 # Addresses, process numbers (4711 in the guide) and what a thread keeps are masked.
 set -u
@@ -67,7 +68,7 @@ mkdir "$work/blocks"
 awk -v folder="$work/blocks" '
 	/^```/ && !inside {
 		inside = 1
-		if (mark ~ /^<!-- (file|prints|session): .* -->$/) {
+		if (mark ~ /^<!-- (file|prints|session|within): .* -->$/) {
 			split(mark, word, " ")
 			file = folder "/" ++n
 			printf "" >file
@@ -146,6 +147,21 @@ for source in examples/guide/*.c; do
 done
 
 # ---- the session -----------------------------------------------------------------
+
+number=$(awk '$2 == "within:" && $3 == "valgrind" { print $1 }' "$work/list")
+if ! command -v valgrind >/dev/null 2>&1; then
+	skip "valgrind in chapter 9: package valgrind"
+else
+	command=$(sed -n 's/^\$ //p' "$work/blocks/$number")
+	(
+		cd "$work" && LD_LIBRARY_PATH=$stage/lib
+		export LD_LIBRARY_PATH
+		eval "timeout 40 $command" </dev/null
+	) 2>&1 | sed 's/^==[0-9]*==/==PID==/' >"$work/out"
+	sed '/^\$ /d; s/^==[0-9]*==/==PID==/' "$work/blocks/$number" >"$work/lines"
+	[ "$(grep -c . "$work/lines")" -gt 1 ] && [ "$(grep -cFx -f "$work/lines" "$work/out")" -eq "$(grep -c . "$work/lines")" ]
+	check $? "chapter 9: $command" "$work/out"
+fi
 
 served() { # COUNT: until so many requests are served
 	tries=100
