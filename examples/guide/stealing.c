@@ -8,18 +8,25 @@
 static char *longest(TALLOC_CTX *ctx, const char *text)
 {
 	TALLOC_CTX *tmp = talloc_new(ctx);
-	char *copy = talloc_strdup(tmp, text);
-	char *best = talloc_strdup(tmp, "");
+	char *copy, *best, *result = NULL;
 
-	if (tmp == NULL || copy == NULL || best == NULL)
+	if (tmp == NULL)
+		return NULL;
+	copy = talloc_strdup(tmp, text);
+	best = talloc_strdup(tmp, "");
+	if (copy == NULL || best == NULL)
 		goto done;
-	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
-		if (strlen(word) > strlen(best))
-			best = talloc_strdup(tmp, word);
-	talloc_steal(ctx, best);
+	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+		if (strlen(word) <= strlen(best))
+			continue;
+		best = talloc_strdup(tmp, word);
+		if (best == NULL)
+			goto done;
+	}
+	result = talloc_steal(ctx, best);
 done:
 	talloc_free(tmp); /* the copy and all words but the one that was stolen */
-	return best;
+	return result;
 }
 /* end */
 
