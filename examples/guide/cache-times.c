@@ -16,6 +16,7 @@ enum kind { MALLOC, PLAIN, POOL, CACHE, KINDS };
 
 static void **object;
 static unsigned long state = 1;
+static volatile long sum;
 
 static unsigned long chance(void)
 {
@@ -130,7 +131,6 @@ static double any(enum kind kind, size_t count)
 static double look(enum kind kind, size_t count)
 {
 	void *from = parent(kind, count);
-	static volatile long sum;
 	double start;
 
 	for (size_t i = 0; i < count; i++)
