@@ -252,7 +252,7 @@ coverage: stage
 	@sh c-tests/coverage.sh
 
 # Nanoseconds per operation, here, on the original and of malloc, in pairs of
-# runs; all of them also make benches/results and the figures in README.md.
+# runs; all of them also make benches/results and the figures in docs/figures.md and README.md.
 BENCH =
 BENCH_PAIRS = 7
 bench: stage
