@@ -163,14 +163,20 @@ fn with_destructor(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_i
     // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or move.
     let refuses = unsafe { destructor(ptr) } == -1;
     if refuses || c.head() != running {
-        return match asked(c, refuses, location) {
-            Ok(t) => unasked(ptr, location, t & !DTOR),
-            Err(Step::Already) => 0,
-            Err(_) => -1,
-        };
+        return answered(ptr, location, refuses);
     }
     c.sub(RUNNING);
     unasked(ptr, location, t & !DTOR)
+}
+
+/// Its destructor refused, or changed it.
+#[inline(never)]
+fn answered(ptr: *mut c_void, location: *const c_char, refuses: bool) -> c_int {
+    match asked(Chunk::before(ptr), refuses, location) {
+        Ok(t) => unasked(ptr, location, t & !DTOR),
+        Err(Step::Already) => 0,
+        Err(_) => -1,
+    }
 }
 
 /// A chunk that has been asked, and is `t` but for its destructor.

@@ -84,7 +84,7 @@ pub fn take_out(c: Chunk) -> bool {
 }
 
 /// Puts `c` back where [`take_out`] took it from, with links as they were then.
-fn put_back(c: Chunk) {
+pub fn put_back(c: Chunk) {
     if let Some(next) = c.next() {
         next.set_pprev(c.next_link());
     }

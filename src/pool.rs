@@ -513,9 +513,9 @@ pub struct Closing(*mut Record);
 /// What is just a pool, and perhaps a member, if it is that.
 #[inline(always)]
 pub fn to_close(c: Chunk) -> Option<Closing> {
-    let r = records::at(c.home());
     // Nobody watches it, or the chunk would be `EXACT`; a cache has a sign.
-    (record!(r).base == records::stands_for(c) && record!(r).live == OWN).then_some(Closing(r))
+    let r = records::pool_of(c)?;
+    (record!(r).live == OWN).then_some(Closing(r))
 }
 
 impl Closing {

@@ -32,8 +32,13 @@ pub trait Kind: Sized {
     const IS_SCATTERED: bool = true;
     /// Does this payload say that a chunk may be of this kind?
     fn is(t: Payload) -> bool;
-    /// Leaves begin to go; `top` is one that may be of this kind, or has them below it.
+    /// Leaves begin to go; `top` is one that may be of this kind.
     fn begin(top: Chunk) -> Option<Self>;
+    /// The same of those below `top`, which is of another kind.
+    #[inline(always)]
+    fn begin_below(top: Chunk) -> Option<Self> {
+        Self::begin(top)
+    }
     /// Can this one, which may be of the kind, go at once?
     fn ready(&mut self, c: Chunk, t: Payload) -> Option<Self::Ready>;
     /// The same of the one that they began with.
@@ -117,6 +122,11 @@ impl Kind for Member {
     #[inline(always)]
     fn begin(top: Chunk) -> Option<Self> {
         records::pool_around(top).map(|r| Member(pool::Leaving::of(r)))
+    }
+
+    #[inline(always)]
+    fn begin_below(pool: Chunk) -> Option<Self> {
+        records::pool_of(pool).map(|r| Member(pool::Leaving::of(r)))
     }
 
     #[inline(always)]
@@ -288,7 +298,27 @@ pub fn all_of<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
     let Some(mut going) = K::begin(c) else {
         return false;
     };
-    let is_gone = go_below(&mut going, c, location) && last(&mut going, c, t, location);
+    if !list::take_out(c) {
+        return false;
+    }
+    // The walk itself must not take it for a leaf: in a loop of parents it is below itself.
+    c.flip();
+    let ready = if go_below(&mut going, c, location) {
+        going.top_ready(c, t)
+    } else {
+        None
+    };
+    let is_gone = ready.is_some();
+    match ready {
+        Some(ready) => {
+            c.set_location(location);
+            going.go(ready, c);
+        }
+        None => {
+            c.flip();
+            list::put_back(c);
+        }
+    }
     going.end();
     is_gone
 }
@@ -296,7 +326,7 @@ pub fn all_of<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
 /// The same, but for the chunk itself.
 #[inline(always)]
 pub fn all_below<K: Kind>(c: Chunk, location: *const c_char) -> bool {
-    let Some(mut going) = K::begin(c) else {
+    let Some(mut going) = K::begin_below(c) else {
         return false;
     };
     let are_gone = go_below(&mut going, c, location);
@@ -314,7 +344,7 @@ fn go_below<K: Kind>(going: &mut K, top: Chunk, location: *const c_char) -> bool
 /// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
 #[inline(never)]
 pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
-    shed(top, &mut OfAny, location)
+    shed(top, &mut OfAny(top), location)
 }
 
 /// How what is below a chunk goes.
@@ -351,9 +381,7 @@ fn shed<W: Way>(top: Chunk, way: &mut W, location: *const c_char) -> Option<Chun
             continue;
         }
         let next = c.next();
-        // In a loop of parents `top` is below itself.
         if next.is_some_and(|next| next.pprev() != c.next_link())
-            || c == top
             || !way.leave(c, next, t, location)
         {
             break;
@@ -402,8 +430,8 @@ impl<K: Kind> Way for OfKind<'_, K> {
     }
 }
 
-/// Of any kinds.
-struct OfAny;
+/// Of any kinds, but not that chunk: in a loop of parents it is below itself.
+struct OfAny(Chunk);
 
 impl Way for OfAny {
     #[inline(always)]
@@ -419,7 +447,7 @@ impl Way for OfAny {
         t: Payload,
         location: *const c_char,
     ) -> bool {
-        leave_any(c, next, t, location)
+        c != self.0 && leave_any(c, next, t, location)
     }
 }
 
