@@ -36,7 +36,7 @@ report() { # STATUS NAME
 	fi
 }
 
-for program in reload namespaces static_tls; do
+for program in reload last namespaces static_tls; do
 	# shellcheck disable=SC2086 # flags are words
 	$cc $flags -o "$work/$program" c-tests/two-libraries/$program.c -ldl -lpthread \
 		>"$work/err" 2>&1 || {
@@ -54,6 +54,15 @@ status=$?
 grep -E '^(ok|not ok) - ' "$work/out"
 if [ $status -ne 0 ]; then
 	grep -q '^not ok' "$work/out" || report 1 "reload (exit $status)"
+	cat "$work/err" >&2
+	failed=1
+fi
+
+timeout 60 "$work/last" "$library" >"$work/out" 2>"$work/err"
+status=$?
+grep -E '^(ok|not ok) - ' "$work/out"
+if [ $status -ne 0 ]; then
+	grep -q '^not ok' "$work/out" || report 1 "last (exit $status)"
 	cat "$work/err" >&2
 	failed=1
 fi

@@ -77,7 +77,7 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         let Some(r) = records::pool_around(c) else {
             return any_leaf(ptr, location, t);
         };
-        if shed::goes(Member::of(r, c, t), c, |member| member.go(c), location) {
+        if shed::member(r, c, t, location) {
             return 0;
         }
         return object(ptr, location, r);
@@ -111,6 +111,15 @@ fn top_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     any_leaf(ptr, location, t)
 }
 
+/// The same with children.
+#[inline(never)]
+fn top_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::all_below::<Plain>(Chunk::before(ptr), location) {
+        return top_leaf(ptr, location, t);
+    }
+    any_tree(ptr, location, t)
+}
+
 /// What is neither plain nor just a member, and has nothing to be asked.
 #[inline(never)]
 fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
@@ -125,7 +134,7 @@ fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     }
     if t & TOP != 0 {
         return if has_children {
-            tree::<Plain>(ptr, location, t)
+            top_tree(ptr, location, t)
         } else {
             top_leaf(ptr, location, t)
         };
@@ -154,14 +163,20 @@ fn with_destructor(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_i
     // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or move.
     let refuses = unsafe { destructor(ptr) } == -1;
     if refuses || c.head() != running {
-        return match asked(c, refuses, location) {
-            Ok(t) => unasked(ptr, location, t & !DTOR),
-            Err(Step::Already) => 0,
-            Err(_) => -1,
-        };
+        return answered(ptr, location, refuses);
     }
     c.sub(RUNNING);
     unasked(ptr, location, t & !DTOR)
+}
+
+/// Its destructor refused, or changed it.
+#[inline(never)]
+fn answered(ptr: *mut c_void, location: *const c_char, refuses: bool) -> c_int {
+    match asked(Chunk::before(ptr), refuses, location) {
+        Ok(t) => unasked(ptr, location, t & !DTOR),
+        Err(Step::Already) => 0,
+        Err(_) => -1,
+    }
 }
 
 /// A chunk that has been asked, and is `t` but for its destructor.

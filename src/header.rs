@@ -271,9 +271,21 @@ impl Chunk {
     /// From here on this is no chunk any more, and says where it was freed, if that is known.
     #[inline(always)]
     pub fn kill(self, location: *const c_char) {
+        self.set_location(location);
+        self.flip();
+    }
+
+    /// Where it was freed, if that is known: in place of its name.
+    #[inline(always)]
+    pub fn set_location(self, location: *const c_char) {
         if !location.is_null() {
             field!(self, name = location);
         }
+    }
+
+    /// A live chunk is dead, or a dead one alive again.
+    #[inline(always)]
+    pub fn flip(self) {
         field!(self, head = !field!(self, head));
     }
 

@@ -84,7 +84,7 @@ pub fn take_out(c: Chunk) -> bool {
 }
 
 /// Puts `c` back where [`take_out`] took it from, with links as they were then.
-fn put_back(c: Chunk) {
+pub fn put_back(c: Chunk) {
     if let Some(next) = c.next() {
         next.set_pprev(c.next_link());
     }
@@ -198,14 +198,32 @@ fn take_children_along(old: Chunk, new: Chunk) -> bool {
     true
 }
 
-/// The first child of `parent`, before `next`, which leads back to it, is about to go: nobody
-/// finds it here from now on.
+/// What is below `parent`, from its first child on, is about to go: nobody finds it there any
+/// more.  False, and nothing is done, if that child does not lead back.
 #[inline(always)]
-pub fn drop_first(parent: Chunk, next: Option<Chunk>) {
-    if let Some(next) = next {
-        next.set_pprev(parent.child_link());
+pub fn enter(parent: Chunk, first: Chunk) -> bool {
+    if first.pprev() != parent.child_link() {
+        return false;
     }
-    parent.set_child(next);
+    parent.set_child(None);
+    true
+}
+
+/// What is left of what was [`enter`]ed, from `first` below `parent` up to `top`, is put back:
+/// on each level the first one there now is the first of its parent.
+#[cold]
+#[inline(never)]
+pub fn leave(parent: Chunk, first: Chunk, top: Chunk) {
+    let (mut up, mut c) = (parent, first);
+    loop {
+        c.set_pprev(up.child_link());
+        up.set_child(Some(c));
+        if up == top {
+            return;
+        }
+        c = up;
+        up = Chunk::before(c.parent_user());
+    }
 }
 
 /// Does `to`, to which the word `link` of the chunk `from` leads, lead back, or is one of
