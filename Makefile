@@ -12,6 +12,9 @@
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
 #                      usual, with debug information; make install-strip leaves that out
 # make uninstall, make clean
+# make dist, deb, rpm  a tarball that is built without network, Debian's packages, RPMs:
+#                      docs/packages.md; make check-packages installs the packages in a
+#                      small Debian of their own
 # make header          include/talloc.h again, after a change in src/abi.rs or
 #                      cbindgen.toml; make check-header tells whether it is due
 # V=1 shows commands. CC CFLAGS LDFLAGS AR CARGO_TARGET_DIR CARGO_BUILD_TARGET do what
@@ -19,6 +22,8 @@
 
 version = 2.5.0
 soname = libtalloc.so.2
+# What packages are called: the version of the interface, and which release it is of ours.
+release = $(version)+rust1
 
 prefix = /usr/local
 exec_prefix = $(prefix)
@@ -238,10 +243,28 @@ ops-update: stage
 check-upstream: stage
 	@sh c-tests/upstream/run.sh '$(TALLOC_SRC)' '$(stage)'
 
+# What others build packages from, and those packages.
+dist = $(build)/talloc-$(release).tar.xz
+dist:
+	@echo "  DIST    $(dist)"
+	@CARGO='$(CARGO)' sh packaging/dist.sh '$(release)' '$(dist)'
+
+deb: dist
+	@sh packaging/deb.sh '$(dist)' $(build)/deb
+
+rpm: dist
+	@sh packaging/rpm.sh '$(dist)' $(build)/rpm
+
+check-packages: deb rpm
+	@sh packaging/check.sh '$(dist)' $(build)/deb $(build)/rpm
+
 clean:
 	rm -rf $(build) target
 
 .DELETE_ON_ERROR:
 
+# Each of them is a whole build.
+.NOTPARALLEL: check-packages
+
 .PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
-	cost-programs coverage bench ops ops-update check-upstream clean
+	cost-programs coverage bench ops ops-update check-upstream dist deb rpm check-packages clean
