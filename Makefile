@@ -263,8 +263,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-# Each of them is a whole build.
-.NOTPARALLEL: check-packages
-
 .PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream dist deb rpm check-packages clean

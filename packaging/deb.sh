@@ -39,8 +39,8 @@ if ! dpkg-checkbuilddeps; then
 	exit 1
 fi
 
-# Nothing of make's, nor of what cargo is told outside.
-unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+# The packages have what they say themselves, not what this make was told.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CC CFLAGS CPPFLAGS LDFLAGS AR DESTDIR
 if ! timeout 1800 dpkg-buildpackage -us -uc >../build.log 2>&1 </dev/null; then
 	tail -n 30 ../build.log >&2
 	echo "$0: the build failed; $2/build.log has all of it" >&2
