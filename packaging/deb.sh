@@ -48,4 +48,4 @@ if ! timeout 1800 dpkg-buildpackage -us -uc >../build.log 2>&1 </dev/null; then
 fi
 cd ..
 rm -f build-dep.log
-ls ./*.deb | sed "s|^\.|  DEB     $2|"
+printf "  DEB     %s\n" *.deb

@@ -50,13 +50,17 @@ cd "$work/$name"
 targets="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-gnu
 	i686-unknown-linux-gnu armv7-unknown-linux-gnueabihf mips64el-unknown-linux-gnuabi64
 	powerpc64le-unknown-linux-gnu riscv64gc-unknown-linux-gnu s390x-unknown-linux-gnu"
-for manifest in Cargo.toml view/Cargo.toml; do
-	for target in $targets; do
-		"$CARGO" tree -q --locked --manifest-path "$manifest" --target "$target" \
-			--edges normal,build,dev --prefix none --no-dedupe --format '{p}'
-	done
-done >"$work/trees"
-sed 's/^\([^ ]*\) v\([^ ]*\).*/\1-\2/' "$work/trees" | sort -u >"$work/used"
+crates() { # EDGES: those of all these, as their folders are called
+	for manifest in Cargo.toml view/Cargo.toml; do
+		for target in $targets; do
+			"$CARGO" tree -q --locked --manifest-path "$manifest" --target "$target" \
+				--edges "$1" --prefix none --no-dedupe --format '{p}'
+		done
+	done >"$work/trees"
+	sed 's/^\([^ ]*\) v\([^ ]*\).*/\1-\2/' "$work/trees" | sort -u
+}
+crates normal,build,dev >"$work/used"
+crates normal >"$work/linked"
 for crate in vendor/*; do
 	! grep -qxF "${crate#vendor/}" "$work/used" || continue
 	sum=$(sed 's/.*"package":"\([0-9a-f]*\)".*/\1/' "$crate/.cargo-checksum.json")
@@ -65,6 +69,29 @@ for crate in vendor/*; do
 	: >"$crate/src/lib.rs"
 	printf '{"files":{},"package":"%s"}' "$sum" >"$crate/.cargo-checksum.json"
 done
+
+# Whose work is in the programs, for packages to have along; each has the Apache License,
+# which most of them offer as well, at hand.
+{
+	echo "Crates in the library and in talloc-view, and the terms of their authors."
+	while read -r crate; do
+		[ -d "vendor/$crate" ] || continue # our own
+		printf '\n==== %s\n' "$crate"
+		sed -n '/^\[package\]/,/^\[[^p]/{ s/^license = "\(.*\)"/Licence: \1/p; s/^repository = "\(.*\)"/From: \1/p; }' \
+			"vendor/$crate/Cargo.toml"
+		for text in "vendor/$crate"/*; do
+			case ${text##*/} in
+			*APACHE* | *Apache* | *UNLICENSE* | *BOOST*) continue ;;
+			LICEN[CS]E* | COPY* | NOTICE*) ;;
+			*) continue ;;
+			esac
+			if [ -f "$text" ] && ! head -n 5 "$text" | grep -q 'Apache License'; then
+				echo
+				cat "$text"
+			fi
+		done
+	done <"$work/linked"
+} >CRATES
 
 mkdir .cargo
 cat >.cargo/config.toml <<-'END_'
