@@ -271,11 +271,14 @@ scratch() {
 	packages >"$work/before.packages"
 
 	mkdir "$root/tmp/debs"
-	cp "$debs"/*.deb "$root/tmp/debs"
-	apt install -y /tmp/debs/libtalloc2_*.deb
+	for file in "$debs"/*.deb; do
+		name=${file##*/}
+		cp "$file" "$root/tmp/debs/${name%%_*}.deb"
+	done
+	apt install -y /tmp/debs/libtalloc2.deb
 	check $? "libtalloc2 is installed over Debian's"
-	! grep -q '^The following packages will be REMOVED' "$work/log"
-	check $? "no package had to go for it"
+	packages | diff "$work/before.packages" - >"$work/log"
+	check $? "no package had to come or go for it"
 	apt check
 	check $? "apt-get check"
 	in_root dpkg --audit >"$work/log" 2>&1 && [ ! -s "$work/log" ]
@@ -284,7 +287,8 @@ scratch() {
 	check $? "Debian's python3-talloc, and what depends on it, can be installed now"
 	apt -s upgrade && grep -q '^0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded' "$work/log"
 	check $? "apt-get upgrade leaves all as it is"
-	apt install -y /tmp/debs/libtalloc-dev_*.deb /tmp/debs/talloc-tools_*.deb /tmp/debs/*-dbgsym_*.deb
+	apt install -y /tmp/debs/libtalloc-dev.deb /tmp/debs/talloc-tools.deb \
+		/tmp/debs/libtalloc2-dbgsym.deb /tmp/debs/talloc-tools-dbgsym.deb
 	check $? "libtalloc-dev, talloc-tools and the debug symbols are installed"
 	apt check && in_root dpkg -V libtalloc2 libtalloc-dev talloc-tools >"$work/log" 2>&1 && [ ! -s "$work/log" ]
 	check $? "apt-get check and dpkg -V with all of them"
@@ -306,12 +310,13 @@ scratch() {
 	check $? "python3-samba runs on it"
 
 	cp "$work/program" "$root/tmp/sleeper"
-	env -i PATH=/usr/bin:/bin chroot "$root" /tmp/sleeper >"$work/ready" 2>&1 </dev/null &
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" /tmp/sleeper >"$work/ready" 2>&1 </dev/null &
 	sleeper=$!
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		grep -q ready "$work/ready" && break
 		sleep 0.2
 	done
+	cat "$work/ready" >"$work/log"
 	grep -q "$shared" "/proc/$sleeper/maps"
 	check $? "a program that sleeps has ours in /proc/PID/maps"
 	in_root talloc-view tree "$sleeper" >"$work/log" 2>&1 &&
@@ -344,7 +349,7 @@ scratch() {
 	diff "$work/before.all" "$work/after.all" >"$work/log"
 	check $? "every file and package is what it was"
 
-	apt install -y /tmp/debs/libtalloc2_*.deb && apt purge -y --autoremove libtalloc2 &&
+	apt install -y /tmp/debs/libtalloc2.deb && apt purge -y --autoremove libtalloc2 &&
 		[ -z "$(find "$root/usr" "$root/etc" "$root/var/lib/dpkg" -name '*talloc*')" ]
 	check $? "nothing is left of ours that is purged"
 }
