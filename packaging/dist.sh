@@ -52,12 +52,11 @@ targets="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linu
 	powerpc64le-unknown-linux-gnu riscv64gc-unknown-linux-gnu s390x-unknown-linux-gnu"
 crates() { # EDGES: those of all these, as their folders are called
 	for manifest in Cargo.toml view/Cargo.toml; do
-		for target in $targets; do
-			"$CARGO" tree -q --locked --manifest-path "$manifest" --target "$target" \
-				--edges "$1" --prefix none --no-dedupe --format '{p}'
-		done
+		# shellcheck disable=SC2046,SC2086 # words
+		"$CARGO" tree -q --locked --manifest-path "$manifest" $(printf -- '--target %s ' $targets) \
+			--edges "$1" --prefix none --no-dedupe --format '{p}'
 	done >"$work/trees"
-	sed 's/^\([^ ]*\) v\([^ ]*\).*/\1-\2/' "$work/trees" | sort -u
+	sed -n 's/^\([^ ]*\) v\([^ ]*\).*/\1-\2/p' "$work/trees" | sort -u
 }
 crates normal,build,dev >"$work/used"
 crates normal >"$work/linked"
@@ -107,5 +106,5 @@ cd "$work"
 mkdir -p "$(dirname "$file")"
 tar --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
 	--mode=u=rwX,go=rX -cf "$name.tar" "$name"
-xz -T1 -6 "$name.tar"
+xz -T1 -3 "$name.tar"
 mv "$name.tar.xz" "$file"
