@@ -74,6 +74,21 @@ shared=usr/lib/$multiarch/libtalloc.so.2.5.0
 
 # ---- the same bytes ------------------------------------------------------------------
 
+for folder in "$work/one" "$work/a longer = way/two"; do
+	mkdir -p "$folder" "$work/cargo" && tar -xf "$tarball" -C "$folder" --strip-components 1 &&
+		(
+			unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CARGO_TARGET_DIR CARGO_BUILD_TARGET
+			export CARGO_HOME="$work/cargo" CARGO_NET_OFFLINE=true
+			cd "$folder" && timeout 600 make
+		) >"$work/log" 2>&1
+	check $? "make in the unpacked tarball, without network"
+done
+for file in libtalloc.so.2.5.0 libtalloc.a; do
+	cmp "$work/one/build/$file" "$work/a longer = way/two/build/$file" >"$work/log" 2>&1
+	check $? "$file: the same bytes in both folders"
+done
+rm -rf "$work/one" "$work/a longer = way"
+
 DEB_BUILD_OPTIONS=nocheck timeout 1800 sh "$here/deb.sh" "$tarball" "$work/a longer way/again" >"$work/log" 2>&1
 check $? "the packages are built again, in another folder"
 for file in "$debs"/*.deb "$debs"/*.dsc "$debs"/*.tar.xz; do
