@@ -184,8 +184,8 @@ if need rpm2cpio:rpm2cpio cpio:cpio; then
 		check $? "the RPMs have one $wanted"
 	done
 	library=$(find "$work/rpm" -name libtalloc.so.2)
-	cc -I"$work/rpm/usr/include" -o "$work/program" "$work/new.c" "$library" >"$work/log" 2>&1 &&
-		LD_LIBRARY_PATH=$(dirname "$library") "$work/program" >"$work/log" 2>&1
+	cc -I"$work/rpm/usr/include" -o "$work/of-rpm" "$work/new.c" "$library" >"$work/log" 2>&1 &&
+		LD_LIBRARY_PATH=$(dirname "$library") "$work/of-rpm" >"$work/log" 2>&1
 	check $? "a program runs on the library of the RPM"
 	"$work/rpm/usr/bin/talloc-view" --version >"$work/log" 2>&1
 	check $? "talloc-view of the RPM runs"
@@ -339,7 +339,7 @@ scratch() {
 	check $? "talloc-view shows its tree"
 	in_root talloc-view check "$sleeper" >"$work/log" 2>&1
 	check $? "talloc-view finds nothing wrong with it"
-	kill "$sleeper"
+	kill "$sleeper" 2>/dev/null
 	wait "$sleeper" 2>/dev/null
 	sleeper=
 	rm "$root/tmp/sleeper"
