@@ -12,11 +12,11 @@
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
 #                      usual, with debug information; make install-strip leaves that out
 # make uninstall, make clean
+# make header          include/talloc.h again, after a change in src/abi.rs or
+#                      cbindgen.toml; make check-header tells whether it is due
 # make dist, deb, rpm  a tarball that is built without network, Debian's packages, RPMs:
 #                      docs/packages.md; make check-packages installs the packages in a
 #                      small Debian of their own
-# make header          include/talloc.h again, after a change in src/abi.rs or
-#                      cbindgen.toml; make check-header tells whether it is due
 # V=1 shows commands. CC CFLAGS LDFLAGS AR CARGO_TARGET_DIR CARGO_BUILD_TARGET do what
 # they usually do, from the environment too.
 
@@ -258,10 +258,12 @@ rpm: dist
 check-packages: deb rpm
 	@sh packaging/check.sh '$(dist)' $(build)/deb $(build)/rpm
 
+.PHONY: dist deb rpm check-packages
+
 clean:
 	rm -rf $(build) target
 
 .DELETE_ON_ERROR:
 
 .PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
-	cost-programs coverage bench ops ops-update check-upstream dist deb rpm check-packages clean
+	cost-programs coverage bench ops ops-update check-upstream clean

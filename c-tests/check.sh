@@ -56,6 +56,7 @@ topic() {
 }
 
 topic test lanes 60 'sh c-tests/lane-test.sh'
+topic test packaging 700 'sh c-tests/packaging.sh'
 for source in c-tests/common/*.c; do
 	topic test "common/$(basename "$source" .c)" 900 "sh c-tests/program.sh \"\$stage\" $source on_original"
 done
@@ -77,7 +78,6 @@ topic test signatures 900 'sh c-tests/signatures.sh "$stage/include" "$header_of
 topic test signatures-ctest2 900 'sh c-tests/signatures-ctest2.sh "$stage/include"'
 topic test abi 900 'sh c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"'
 topic test install 900 'sh c-tests/install.sh'
-topic test packaging 700 'sh c-tests/packaging.sh'
 topic test upstream/generations 900 'sh c-tests/upstream/generations.sh "$stage"'
 topic test two-libraries 900 'sh c-tests/two-libraries.sh "$stage"'
 topic test loading 900 'sh c-tests/loading.sh "$stage"'
