@@ -276,7 +276,7 @@ scratch() {
 		check 1 "proc is mounted in it"
 		return 0
 	}
-	apt update && apt install -y libtalloc2 ldb-tools notmuch smbclient python3-talloc python3-ldb pkg-config
+	apt update && apt install -y libtalloc2 libtalloc-dev ldb-tools notmuch smbclient python3-talloc python3-ldb
 	check $? "Debian's programs are installed"
 	# shellcheck disable=SC2016 # for dpkg-query
 	debian=$(in_root dpkg-query -W -f '${Version}' libtalloc2)
@@ -290,8 +290,11 @@ scratch() {
 		name=${file##*/}
 		cp "$file" "$root/tmp/debs/${name%%_*}.deb"
 	done
-	apt install -y /tmp/debs/libtalloc2.deb
-	check $? "libtalloc2 is installed over Debian's"
+	# Its libtalloc.so leads to a file of Debian's libtalloc2.
+	apt -s install /tmp/debs/libtalloc2.deb && grep -q '^Remv libtalloc-dev ' "$work/log"
+	check $? "libtalloc2 does not come without libtalloc-dev where Debian's is"
+	apt install -y /tmp/debs/libtalloc2.deb /tmp/debs/libtalloc-dev.deb
+	check $? "libtalloc2 and libtalloc-dev are installed over Debian's"
 	packages | diff "$work/before.packages" - >"$work/log"
 	check $? "no package had to come or go for it"
 	apt check
@@ -302,13 +305,13 @@ scratch() {
 	check $? "Debian's python3-talloc, and what depends on it, can be installed now"
 	apt -s upgrade && grep -q '^0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded' "$work/log"
 	check $? "apt-get upgrade leaves all as it is"
-	apt install -y /tmp/debs/libtalloc-dev.deb /tmp/debs/talloc-tools.deb \
-		/tmp/debs/libtalloc2-dbgsym.deb /tmp/debs/talloc-tools-dbgsym.deb
-	check $? "libtalloc-dev, talloc-tools and the debug symbols are installed"
+	apt install -y /tmp/debs/talloc-tools.deb /tmp/debs/libtalloc2-dbgsym.deb /tmp/debs/talloc-tools-dbgsym.deb
+	check $? "talloc-tools and the debug symbols are installed"
 	apt check && in_root dpkg -V libtalloc2 libtalloc-dev talloc-tools >"$work/log" 2>&1 && [ ! -s "$work/log" ]
 	check $? "apt-get check and dpkg -V with all of them"
-	[ "$(in_root pkg-config --modversion talloc)" = 2.5.0 ]
-	check $? "pkg-config finds talloc 2.5.0"
+	[ "$(in_root pkg-config --modversion talloc)" = 2.5.0 ] &&
+		[ "$(in_root readlink -e "/usr/lib/$multiarch/libtalloc.so")" = "/$shared" ]
+	check $? "programs are built with ours: pkg-config and libtalloc.so"
 	[ "$(in_root ldconfig -p | sed -n 's/.*libtalloc\.so\.2 .*=> //p')" = "/lib/$multiarch/libtalloc.so.2" ] &&
 		cmp "$work/libtalloc2/$shared" "$root/lib/$multiarch/libtalloc.so.2" >"$work/log" 2>&1
 	check $? "the loader's cache leads to ours"
@@ -345,12 +348,12 @@ scratch() {
 	rm "$root/tmp/sleeper"
 
 	# The way back, as the package tells it.
-	apt remove -y libtalloc-dev talloc-tools && apt install -y --allow-downgrades libtalloc2/bookworm
-	check $? "Debian's libtalloc2 is installed again"
+	apt remove -y talloc-tools && apt install -y --allow-downgrades libtalloc2/bookworm libtalloc-dev/bookworm
+	check $? "Debian's libtalloc2 and libtalloc-dev are installed again"
 	# shellcheck disable=SC2046 # words
 	apt purge -y $(packages | comm -13 "$work/before.packages" -)
 	check $? "all else is purged"
-	apt check && in_root dpkg -V libtalloc2 >"$work/log" 2>&1 && [ ! -s "$work/log" ]
+	apt check && in_root dpkg -V libtalloc2 libtalloc-dev >"$work/log" 2>&1 && [ ! -s "$work/log" ]
 	check $? "apt-get check and dpkg -V are content"
 	(cd "$root/tmp" && in_root sh -c 'cd /tmp && apt-get -q download libtalloc2' >"$work/log" 2>&1) &&
 		dpkg-deb -x "$root"/tmp/libtalloc2_*.deb "$work/original" &&
@@ -364,7 +367,8 @@ scratch() {
 	diff "$work/before.all" "$work/after.all" >"$work/log"
 	check $? "every file and package is what it was"
 
-	apt install -y /tmp/debs/libtalloc2.deb && apt purge -y --autoremove libtalloc2 &&
+	apt install -y /tmp/debs/libtalloc2.deb /tmp/debs/libtalloc-dev.deb /tmp/debs/talloc-tools.deb &&
+		apt purge -y --autoremove libtalloc2 libtalloc-dev talloc-tools &&
 		[ -z "$(find "$root/usr" "$root/etc" "$root/var/lib/dpkg" -name '*talloc*')" ]
 	check $? "nothing is left of ours that is purged"
 }
