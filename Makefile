@@ -10,8 +10,10 @@
 # make view            the tool talloc-view, with its man pages and completions; needs
 #                      crates that the library does not. make install then takes it along
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
-#                      usual, with debug information; make install-strip leaves that out
+#                      usual, with the manual and debug information; make install-strip
+#                      leaves the latter out
 # make uninstall, make clean
+# make doc             the functions of talloc.h as HTML, in build/doc/html: needs doxygen
 # make header          include/talloc.h again, after a change in src/abi.rs or
 #                      cbindgen.toml; make check-header tells whether it is due
 # make dist, deb, rpm  a tarball that is built without network, Debian's packages, RPMs:
@@ -115,6 +117,20 @@ check-header:
 		echo "include/talloc.h is not what src/abi.rs and cbindgen.toml say:" \
 			"run \`make header\`" >&2; exit 1; }
 
+# The manual: man/*.3, and for each name in their headings a page that leads there.
+pages = $(wildcard man/*.3)
+man3 = $(DESTDIR)$(datarootdir)/man/man3
+$(build)/staged: $(pages)
+names_in = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([^ ]*\).*/\1/p'
+
+# The same groups as HTML, from the comments of the header.
+doc:
+	@command -v doxygen >/dev/null || { \
+		echo "make doc needs doxygen: Debian's package doxygen" >&2; exit 1; }
+	@rm -rf $(build)/doc && mkdir -p $(build)/doc
+	$(Q)doxygen docs/api/Doxyfile
+	@echo "  DOC     $(build)/doc/html/index.html"
+
 # The tool, a crate of its own: what it uses is no burden of the library's.
 viewer = $(build)/view/talloc-view
 
@@ -143,6 +159,10 @@ loader = @[ -n '$(DESTDIR)' ] || [ "$$(id -u)" -ne 0 ] || { \
 	echo "  LDCONFIG"; \
 	$(LDCONFIG); }
 
+# Where gdb looks for what it is to load with the library, by the path of that.
+auto_load = $(DESTDIR)$(datarootdir)/gdb/auto-load$(libdir)
+gdb_script = $(auto_load)/libtalloc.so.$(version)-gdb.py
+
 install: all
 	@echo "  INSTALL $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)"
 	$(Q)$(INSTALL) -d '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
@@ -151,12 +171,21 @@ install: all
 	$(Q)ln -sf $(soname) '$(DESTDIR)$(libdir)/libtalloc.so'
 	$(Q)$(INSTALL) -m 644 $(static) '$(DESTDIR)$(libdir)/libtalloc.a'
 	$(Q)$(INSTALL) -m 644 include/talloc.h '$(DESTDIR)$(includedir)/talloc.h'
+	$(Q)$(INSTALL) -d '$(man3)' && $(INSTALL) -m 644 $(pages) '$(man3)'
+	$(Q)for page in $(notdir $(pages)); do \
+		for name in $$($(names_in) man/$$page); do \
+			[ $$name.3 != $$page ] || continue; \
+			echo ".so man3/$$page" >'$(man3)'/$$name.3 && chmod 644 '$(man3)'/$$name.3 || exit 1; \
+		done; \
+	done
 	$(Q)sed -e 's|@version@|$(version)|' \
 	    -e 's|@prefix@|$(prefix)|' \
 	    -e 's|@exec_prefix@|$(exec_prefix:$(prefix)%=$${prefix}%)|' \
 	    -e 's|@libdir@|$(libdir:$(exec_prefix)%=$${exec_prefix}%)|' \
 	    -e 's|@includedir@|$(includedir:$(prefix)%=$${prefix}%)|' \
 	    talloc.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/talloc.pc'
+	$(Q)$(INSTALL) -d '$(auto_load)'
+	$(Q)$(INSTALL) -m 644 tools/gdb/talloc-gdb.py '$(gdb_script)'
 	$(if $(view_made),$(install_view))
 	$(loader)
 
@@ -177,18 +206,20 @@ install-strip: install
 	$(Q)$(STRIP) --strip-debug '$(DESTDIR)$(libdir)/libtalloc.a'
 
 uninstall:
+	$(Q)for name in $(basename $(notdir $(pages))) $$($(names_in) $(pages)); do rm -f '$(man3)'/$$name.3; done
 	$(Q)rm -f '$(DESTDIR)$(libdir)/libtalloc.so.$(version)' '$(DESTDIR)$(libdir)/$(soname)' \
 	      '$(DESTDIR)$(libdir)/libtalloc.so' '$(DESTDIR)$(libdir)/libtalloc.a' \
 	      '$(DESTDIR)$(libdir)/pkgconfig/talloc.pc' '$(DESTDIR)$(includedir)/talloc.h' \
 	      '$(DESTDIR)$(bindir)/talloc-view' '$(man1)/talloc-view.1' '$(man1)'/talloc-view-*.1 \
-	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish'
+	      '$(bash)/talloc-view' '$(zsh)/_talloc-view' '$(fish)/talloc-view.fish' '$(gdb_script)'
 	$(loader)
 
 # What the demo and the tests run on.
-$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h Makefile
+$(build)/staged: $(shared) $(static) talloc.pc.in include/talloc.h tools/gdb/talloc-gdb.py Makefile
 	$(Q)rm -rf '$(stage)'
 	$(Q)$(MAKE) --no-print-directory install-strip prefix='$(stage)' exec_prefix='$(stage)' \
-		libdir='$(stage)/lib' includedir='$(stage)/include' DESTDIR= view_made= >/dev/null
+		libdir='$(stage)/lib' includedir='$(stage)/include' datarootdir='$(stage)/share' \
+		DESTDIR= view_made= >/dev/null
 	@touch $@
 
 stage: $(build)/staged
@@ -226,7 +257,7 @@ coverage: stage
 	@sh c-tests/coverage.sh
 
 # Nanoseconds per operation, here, on the original and of malloc, in pairs of
-# runs; all of them also make benches/results and the figures in README.md.
+# runs; all of them also make benches/results and the figures in docs/figures.md and README.md.
 BENCH =
 BENCH_PAIRS = 7
 bench: stage
@@ -265,5 +296,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all view header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
+.PHONY: all view doc header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

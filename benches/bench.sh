@@ -10,7 +10,7 @@
 # usage: bench.sh STAGE_DIR [WORKLOAD...]        (`make bench` calls it)
 #
 # BENCH_PAIRS=n changes the number of pairs, 7. Only a run of all workloads writes
-# benches/results and the figures in README.md.
+# benches/results and the figures in docs/figures.md and README.md.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -186,21 +186,27 @@ awk -v date="$date" -v cpu="$cpu" -v cores="$cores" -v ours="$ours" -v original=
 awk -v title="Time of an operation, the original = 1 (shorter is better)" -v where="$where" \
 	-f chart.awk "$work/rows" >results/latest.svg
 
-# README.md: what stands between its two marks
-{
-	echo "$where."
-	echo
-	awk -v markdown=1 -f table.awk "$work/rows"
-} >"$work/figures"
-awk -v figures="$work/figures" '
-	/^<!-- end of figures -->$/ { inside = 0; print "" }
-	!inside { print }
-	/^<!-- figures: / {
-		inside = 1
-		print ""
-		while ((getline line < figures) > 0)
-			print line
-	}' ../README.md >"$work/README.md"
-cat "$work/README.md" >../README.md
+# The documents: what stands between their two marks. README.md has some of the rows.
+write_figures() { # FILE, and for awk
+	file=$1
+	shift
+	{
+		echo "$where."
+		echo
+		awk -v markdown=1 "$@" -f table.awk "$work/rows"
+	} >"$work/figures"
+	awk -v figures="$work/figures" '
+		/^<!-- end of figures -->$/ { inside = 0; print "" }
+		!inside { print }
+		/^<!-- figures: / {
+			inside = 1
+			print ""
+			while ((getline line < figures) > 0)
+				print line
+		}' "$file" >"$work/written"
+	cat "$work/written" >"$file"
+}
+write_figures ../docs/figures.md
+write_figures ../README.md -v only="churn tree3 request formatted append pool_tree3 irregular_free steal2 cache wide_bytes parent_flat"
 echo
-echo "written: benches/results/$slug-$date.json, benches/results/latest.svg, the figures in README.md"
+echo "written: benches/results/$slug-$date.json, benches/results/latest.svg, the figures in docs/figures.md and README.md"

@@ -1,9 +1,16 @@
-# The table, from what statistics.awk wrote; -v markdown=1 for README.md.
+# The table, from what statistics.awk wrote; -v markdown=1 for docs/figures.md, with
+# -v only="ROW ROW" for README.md: these rows, without targets.
 
 BEGIN {
 	FS = "\t"
 	split("jemalloc tcmalloc mimalloc", other, " ")
-	if (markdown) {
+	if (only != "") {
+		n = split(only, row, " ")
+		for (k = 1; k <= n; k++)
+			is_listed[row[k]] = 1
+		print "| workload | here | original | malloc | here / original | here / malloc |"
+		print "|---|---|---|---|---|---|"
+	} else if (markdown) {
 		print "| workload | here | original | malloc | here / original | here / malloc | target |"
 		print "|---|---|---|---|---|---|---|"
 	} else {
@@ -112,9 +119,12 @@ function dash(x) {
 		else
 			not_larger++
 	}
-	if (markdown && has_target) {
-		printf "| %s | %s %s | %s | %s | %s | %s |%s: %s |\n", $2, short($4, $3), $3, dash(short($5, $3)),
-			dash(short($6, $3)), dash(ratio($7)), dash(ratio($10)), targets(), $16
+	if (markdown && (only == "" ? has_target : $1 in is_listed)) {
+		printf "| %s | %s %s | %s | %s | %s | %s |", $2, short($4, $3), $3, dash(short($5, $3)),
+			dash(short($6, $3)), dash(ratio($7)), dash(ratio($10))
+		if (only == "")
+			printf "%s: %s |", targets(), $16
+		printf "\n"
 	} else if (!markdown) {
 		if ($1 == $2 && !others++)
 			print "\nwithout a target"
@@ -127,7 +137,7 @@ function dash(x) {
 }
 END {
 	whom = "the original and malloc" (instead == "" ? "" : ", also with jemalloc, tcmalloc and mimalloc")
-	if (markdown && ahead + (not_ahead != "") > 0)
+	if (markdown && only == "" && ahead + (not_ahead != "") > 0)
 		printf "\nThis library alone against %s: ahead in %s.\n", whom,
 			not_ahead == "" ? "every row" : "all rows but " not_ahead
 	if (markdown)

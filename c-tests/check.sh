@@ -24,8 +24,8 @@ trap 'exit 1' HUP INT TERM
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils clang duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools libclang-rt-14-dev
-	libdmalloc5 libtalloc-dev libtalloc2 pkg-config samba-testsuite valgrind"
+packages="binutils bsdextrautils clang doxygen duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools
+	libclang-rt-14-dev libdmalloc5 libtalloc-dev libtalloc2 mandoc pkg-config samba-testsuite strace valgrind"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
@@ -78,6 +78,7 @@ topic test signatures 900 'sh c-tests/signatures.sh "$stage/include" "$header_of
 topic test signatures-ctest2 900 'sh c-tests/signatures-ctest2.sh "$stage/include"'
 topic test abi 900 'sh c-tests/abi.sh "$stage/lib/libtalloc.so.2.5.0" "$stage/lib/libtalloc.a"'
 topic test install 900 'sh c-tests/install.sh'
+topic test manual 300 'sh c-tests/manual.sh "$stage"'
 topic test upstream/generations 900 'sh c-tests/upstream/generations.sh "$stage"'
 topic test two-libraries 900 'sh c-tests/two-libraries.sh "$stage"'
 topic test loading 900 'sh c-tests/loading.sh "$stage"'
@@ -98,6 +99,9 @@ topic test fuzz 900 'sh c-tests/fuzz.sh "$FUZZ_SECONDS"'
 topic test smbtorture 900 'sh c-tests/smbtorture.sh "$stage/lib"'
 topic test walk 900 'sh c-tests/walk/walk.sh "$stage" "$WALK_CALLS"'
 topic test view 900 'sh c-tests/view.sh "$stage"'
+topic test report-env 300 'sh c-tests/report-env.sh "$stage"'
+topic test gdb 300 'sh c-tests/gdb.sh "$stage"'
+topic test guide 300 'sh c-tests/guide.sh "$stage"'
 topic test cargo 900 'sh c-tests/unit.sh'
 
 all=$(sh -c '. programs/common.sh && echo $all_programs' programs/check.sh) || exit 2

@@ -31,17 +31,29 @@ sections() { # FILE: the names of those with debug information
 root=$work/root
 folder=$root/opt/t/lib/multi
 make_() { # TARGET [VARIABLES]
-	make -s "$@" DESTDIR="$root" prefix=/opt/t libdir=/opt/t/lib/multi view_made= \
-		>"$work/log" 2>&1
+	(umask 077 && make -s "$@" DESTDIR="$root" prefix=/opt/t libdir=/opt/t/lib/multi view_made= \
+		>"$work/log" 2>&1)
 }
 
-cat >"$work/want" <<-END
+# The manual: its pages, and one for each function, macro and type.
+{
+	for page in man/*.3; do
+		basename "$page"
+	done
+	{
+		cut -d' ' -f1 c-tests/abi/exports.txt
+		sed '/^#/d' c-tests/header/macros.txt | cut -f1
+		echo TALLOC_CTX
+	} | sed 's/$/.3/'
+} | sort -u | sed 's|^|./opt/t/share/man/man3/|' >"$work/manual"
+sort - "$work/manual" >"$work/want" <<-END
 	./opt/t/include/talloc.h
 	./opt/t/lib/multi/libtalloc.a
 	./opt/t/lib/multi/libtalloc.so
 	./opt/t/lib/multi/libtalloc.so.2
 	./opt/t/lib/multi/libtalloc.so.2.5.0
 	./opt/t/lib/multi/pkgconfig/talloc.pc
+	./opt/t/share/gdb/auto-load/opt/t/lib/multi/libtalloc.so.2.5.0-gdb.py
 END
 for target in install install-strip; do
 	make_ $target
@@ -49,6 +61,8 @@ for target in install install-strip; do
 	(cd "$root" && find . ! -type d | sort) >"$work/files"
 	diff "$work/want" "$work/files"
 	check $? "those files and no others are installed"
+	! find "$root" -path '*/man3/*' ! -perm 644 | grep -q .
+	check $? "pages of the manual can be read by all"
 	for file in libtalloc.so.2.5.0 libtalloc.a; do
 		case $target in
 		install)
@@ -149,8 +163,10 @@ else
 	echo "skip - programs found by pkg-config: package pkg-config"
 fi
 
-make_ uninstall && [ -z "$(find "$root" ! -type d)" ]
-check $? "make uninstall leaves no file"
+foreign=$root/opt/t/share/man/man3/talloc_of_another.3
+: >"$foreign"
+make_ uninstall && [ "$(find "$root" ! -type d)" = "$foreign" ]
+check $? "make uninstall leaves no file, but those of others"
 
 # ---- builds elsewhere ------------------------------------------------------------
 

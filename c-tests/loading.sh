@@ -36,7 +36,7 @@ report() { # STATUS NAME
 	fi
 }
 
-for program in reload namespaces static_tls; do
+for program in reload last namespaces static_tls; do
 	# shellcheck disable=SC2086 # flags are words
 	$cc $flags -o "$work/$program" c-tests/two-libraries/$program.c -ldl -lpthread \
 		>"$work/err" 2>&1 || {
@@ -48,11 +48,21 @@ done
 
 # ---- loaded and let go -----------------------------------------------------------
 
-timeout 60 "$work/reload" "$library" >"$work/out" 2>"$work/err"
+# Blocks in the C library's own cache of a thread count as in use: it is off.
+GLIBC_TUNABLES=glibc.malloc.tcache_count=0 timeout 60 "$work/reload" "$library" >"$work/out" 2>"$work/err"
 status=$?
 grep -E '^(ok|not ok) - ' "$work/out"
 if [ $status -ne 0 ]; then
 	grep -q '^not ok' "$work/out" || report 1 "reload (exit $status)"
+	cat "$work/err" >&2
+	failed=1
+fi
+
+timeout 60 "$work/last" "$library" >"$work/out" 2>"$work/err"
+status=$?
+grep -E '^(ok|not ok) - ' "$work/out"
+if [ $status -ne 0 ]; then
+	grep -q '^not ok' "$work/out" || report 1 "last (exit $status)"
 	cat "$work/err" >&2
 	failed=1
 fi

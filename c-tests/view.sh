@@ -57,11 +57,23 @@ for command in tree top json check diff dot flame leaks pools watch; do
 	[ -s "$root/usr/share/man/man1/talloc-view-$command.1" ]
 	check $? "talloc-view $command has a man page"
 done
+for part in "EXIT STATUS" EXAMPLES "SEE ALSO"; do
+	grep -qx "\.SH $part" "$root/usr/share/man/man1/talloc-view.1"
+	check $? "its man page has the section $part"
+done
+if command -v mandoc >/dev/null 2>&1; then
+	mandoc -Tlint -Wstyle "$root"/usr/share/man/man1/*.1 2>/dev/null |
+		grep -v 'STYLE: referenced manual not found: Xr' >"$work/log"
+	[ ! -s "$work/log" ]
+	check $? "mandoc finds nothing wrong with the man pages"
+else
+	echo "skip - mandoc -Tlint of the man pages: package mandoc"
+fi
 bash -n "$root/usr/share/bash-completion/completions/talloc-view" 2>>"$work/log"
 check $? "completions for bash"
 make -s uninstall DESTDIR="$root" prefix=/usr >"$work/log" 2>&1
 [ -z "$(find "$root" ! -type d)" ]
 check $? "nothing is left by make uninstall"
 
-echo "checks: $((n + 16))"
+echo "checks: $((n + 20))"
 [ "$failed" -eq 0 ]

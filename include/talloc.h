@@ -82,10 +82,12 @@ typedef void TALLOC_CTX;
 
 /* A chunk for one object of a type, named by the type. */
 #define talloc(ctx, type) ((type *)talloc_named_const((ctx), sizeof(type), #type))
+/* The same, filled with zeros. */
 #define talloc_zero(ctx, type) ((type *)_talloc_zero((ctx), sizeof(type), #type))
 
 /* A chunk of so many bytes, named by the place of the call. */
 #define talloc_size(ctx, size) talloc_named_const((ctx), (size), __location__)
+/* The same, filled with zeros. */
 #define talloc_zero_size(ctx, size) _talloc_zero((ctx), (size), __location__)
 
 /* A chunk for what ptr points to; ptr itself is not looked at. */
@@ -97,13 +99,16 @@ typedef void TALLOC_CTX;
 /* A copy of size bytes at p. */
 #define talloc_memdup(ctx, p, size) _talloc_memdup((ctx), (p), (size), __location__)
 
-/* Arrays of count elements; the product is checked. */
+/* An array of count elements, named by the type; the product is checked. */
 #define talloc_array(ctx, type, count) \
 	((type *)_talloc_array((ctx), sizeof(type), (count), #type))
+/* The same, filled with zeros. */
 #define talloc_zero_array(ctx, type, count) \
 	((type *)_talloc_zero_array((ctx), sizeof(type), (count), #type))
+/* The same by the size of an element, named by the place of the call. */
 #define talloc_array_size(ctx, size, count) \
 	_talloc_array((ctx), (size), (count), __location__)
+/* The same for elements like what ptr points to. */
 #define talloc_array_ptrtype(ctx, ptr, count) \
 	((_TALLOC_TYPEOF(ptr))talloc_array_size((ctx), sizeof(*(ptr)), (count)))
 
@@ -114,8 +119,10 @@ typedef void TALLOC_CTX;
  * unless the result is NULL. */
 #define talloc_realloc(ctx, ptr, type, count) \
 	((type *)_talloc_realloc_array((ctx), (ptr), sizeof(type), (count), #type))
+/* The same; what is new is filled with zeros. */
 #define talloc_realloc_zero(ctx, ptr, type, count) \
 	((type *)_talloc_realloc_array_zero((ctx), (ptr), sizeof(type), (count), #type))
+/* The same in bytes. */
 #define talloc_realloc_size(ctx, ptr, size) \
 	_talloc_realloc((ctx), (ptr), (size), __location__)
 
@@ -128,6 +135,7 @@ typedef void TALLOC_CTX;
  * Freeing and moving.
  */
 
+/* Frees a chunk and all below it: 0, or -1 if it stays. */
 #define talloc_free(ptr) _talloc_free((ptr), __location__)
 
 /* Frees unless it is NULL already, and makes the variable NULL. */
@@ -139,7 +147,7 @@ typedef void TALLOC_CTX;
 		}                         \
 	} while (0)
 
-/* The destructor takes a pointer of the type of ptr. */
+/* What runs before a free, and takes a pointer of the type of ptr. */
 #ifdef __GNUC__
 #define talloc_set_destructor(ptr, function)                                          \
 	do {                                                                          \
@@ -152,11 +160,15 @@ typedef void TALLOC_CTX;
 	_talloc_set_destructor((ptr), (int (*)(void *))(function))
 #endif
 
-/* Both have the type of ptr, or of *pptr. */
+/* Another parent. The result has the type of ptr. */
 #define talloc_steal(ctx, ptr) \
 	((_TALLOC_TYPEOF(ptr))_talloc_steal_loc((ctx), (ptr), __location__))
+
+/* The same for the chunk that *pptr points to; *pptr becomes NULL. */
 #define talloc_move(ctx, pptr) \
 	((_TALLOC_TYPEOF(*(pptr)))_talloc_move((ctx), (void *)(pptr)))
+
+/* One more parent. The result has the type of ptr. */
 #define talloc_reference(ctx, ptr) \
 	((_TALLOC_TYPEOF(ptr))_talloc_reference_loc((ctx), (ptr), __location__))
 
@@ -164,14 +176,21 @@ typedef void TALLOC_CTX;
  * Types by name.
  */
 
+/* Names a chunk by a type. */
 #define talloc_set_type(ptr, type) talloc_set_name_const((ptr), #type)
+
+/* The chunk if it is named by that type, else NULL. */
 #define talloc_get_type(ptr, type) ((type *)talloc_check_name((ptr), #type))
+
+/* The chunk if it is named by that type, else the end of the process. */
 #ifdef TALLOC_GET_TYPE_ABORT_NOOP
 #define talloc_get_type_abort(ptr, type) ((type *)(ptr))
 #else
 #define talloc_get_type_abort(ptr, type) \
 	((type *)_talloc_get_type_abort((ptr), #type, __location__))
 #endif
+
+/* The nearest chunk of that type, from ptr itself upwards. */
 #define talloc_find_parent_bytype(ptr, type) \
 	((type *)talloc_find_parent_byname((ptr), #type))
 

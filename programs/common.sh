@@ -1,4 +1,4 @@
-# What every program here is run with. Sourced, not run; see README.md.
+# What every program here is run with. Sourced, not run; see docs/real-programs.md.
 #
 # A program is a file each/NAME.sh that sets
 #

@@ -273,6 +273,10 @@ fn below_null(null: Chunk, c: Chunk, size: usize, name: *const c_char) -> bool {
         return false;
     }
     let _lock = root::lock_links();
+    // Another thread may have switched null tracking off.
+    if !root::is_shared(null) {
+        return false;
+    }
     let Ok(first) = list::first_below(null) else {
         return false;
     };

@@ -1,6 +1,6 @@
 //! What happens when something is wrong with a chunk: log and abort functions.
 
-use crate::sysmem;
+use crate::{root, sysmem};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
@@ -56,7 +56,7 @@ unsafe extern "C" {
 pub fn log(line: &CStr) {
     if let Some(f) = load(&LOG_FN) {
         // SAFETY: set by the caller as a function of this type.
-        unsafe { f(line.as_ptr()) };
+        root::unlocked(|| unsafe { f(line.as_ptr()) });
     }
 }
 
@@ -105,7 +105,7 @@ pub fn report(reason: &CStr) {
     log_parts(reason, c"\n".as_ptr(), c"");
     if let Some(f) = load(&ABORT_FN) {
         // SAFETY: set by the caller as a function of this type.
-        unsafe { f(reason.as_ptr()) };
+        root::unlocked(|| unsafe { f(reason.as_ptr()) });
         return;
     }
     last_words((!logs()).then_some(reason));

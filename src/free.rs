@@ -77,7 +77,7 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         let Some(r) = records::pool_around(c) else {
             return any_leaf(ptr, location, t);
         };
-        if shed::goes(Member::of(r, c, t), c, |member| member.go(c), location) {
+        if shed::member(r, c, t, location) {
             return 0;
         }
         return object(ptr, location, r);
@@ -111,6 +111,15 @@ fn top_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     any_leaf(ptr, location, t)
 }
 
+/// The same with children.
+#[inline(never)]
+fn top_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::all_below::<Plain>(Chunk::before(ptr), location) {
+        return top_leaf(ptr, location, t);
+    }
+    any_tree(ptr, location, t)
+}
+
 /// What is neither plain nor just a member, and has nothing to be asked.
 #[inline(never)]
 fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
@@ -125,7 +134,7 @@ fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     }
     if t & TOP != 0 {
         return if has_children {
-            tree::<Plain>(ptr, location, t)
+            top_tree(ptr, location, t)
         } else {
             top_leaf(ptr, location, t)
         };

@@ -2,8 +2,9 @@
 //! reports at exit.
 
 use crate::header::Chunk;
+use crate::report::Out;
 use crate::root::{self, AUTOFREE, NULL_CONTEXT};
-use crate::{alloc, fault, free, report, steal};
+use crate::{alloc, fault, free, report, report_env, steal};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// Makes the null context, if there is none; a new one may take the autofree
@@ -25,12 +26,16 @@ pub fn disable_null_tracking() {
     let Some(null) = NULL_CONTEXT.get() else {
         return;
     };
-    while let Some(c) = null.child() {
-        if !steal::first_to_none(null, c) {
-            break;
+    {
+        // Other threads may free or move what is in the list.
+        let _still = root::keep_still(null);
+        while let Some(c) = null.child() {
+            if !steal::first_to_none(null, c) {
+                break;
+            }
         }
+        NULL_CONTEXT.set(None);
     }
-    NULL_CONTEXT.set(None);
     // It may be held, or have been given a parent: let it go the usual way.
     free::chunk(null, c"talloc_disable_null_tracking".as_ptr());
 }
@@ -46,9 +51,9 @@ pub fn autofree_context() -> Option<Chunk> {
 
 /// What is reported at exit; a full report wins.
 static LEAK_REPORT: AtomicU32 = AtomicU32::new(NO_REPORT);
-const NO_REPORT: u32 = 0;
-const SHORT_REPORT: u32 = 1;
-const FULL_REPORT: u32 = 2;
+pub const NO_REPORT: u32 = 0;
+pub const SHORT_REPORT: u32 = 1;
+pub const FULL_REPORT: u32 = 2;
 
 /// Reports what is left under the null context when the process ends.
 pub fn enable_leak_report(full: bool) {
@@ -86,16 +91,28 @@ fn free_autofree() {
 }
 
 fn report_leaks() {
-    let max_depth = match LEAK_REPORT.load(Relaxed) {
-        NO_REPORT => return,
-        FULL_REPORT => -1,
-        _ => 1,
-    };
+    if has_own_report() {
+        // One report on stderr is for both who want one.
+        let wanted = LEAK_REPORT.load(Relaxed);
+        let wanted = wanted.max(report_env::wanted_on_stderr());
+        // SAFETY: stderr is a stream for the life of the process.
+        report(wanted, Out::Stream(unsafe { fault::stderr }));
+    }
+}
+
+/// Has the program asked for a report itself?
+pub fn has_own_report() -> bool {
+    LEAK_REPORT.load(Relaxed) != NO_REPORT
+}
+
+/// Reports what is left under the null context, if that is anything.
+pub fn report(wanted: u32, out: Out) {
+    let max_depth = if wanted == FULL_REPORT { -1 } else { 1 };
     let Some(null) = NULL_CONTEXT.get() else {
         return;
     };
     if report::totals(null).size != 0 {
-        // SAFETY: stderr is a stream for the life of the process.
-        unsafe { report::print(null, 0, max_depth, fault::stderr) };
+        // SAFETY: a stream, if it is one, says the caller.
+        unsafe { report::print_to(null, 0, max_depth, out) };
     }
 }

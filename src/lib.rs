@@ -11,6 +11,7 @@
 //! | `format.c`, [`format`] | `va_list` and `vsnprintf`; what they call back for |
 //! | [`global`] | what is switched on once: null tracking, autofree, reports at exit |
 //! | [`report`] | totals, walks with a callback, the text of reports |
+//! | [`report_env`] | a report at exit that the environment asks for |
 //! | [`name`], [`string`] | names; texts that are named by themselves |
 //! | [`free`] | the free walk: destructors, refusals, new owners; unlink |
 //! | [`shed`] | what goes without being asked: leaves, and trees of one kind |
@@ -133,6 +134,7 @@ mod realloc;
 mod records;
 mod refs;
 mod report;
+mod report_env;
 mod root;
 mod shed;
 mod steal;

@@ -163,6 +163,7 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
     let lock = is_top.then(root::lock_links);
     // Neighbours that are shared may have changed since the copy.
     let (pprev, next) = (old.pprev(), old.next());
+    new.set_parent_user(old.parent_user());
     new.set_pprev(pprev);
     new.set_next(next);
     if let Some(next) = next {
@@ -171,8 +172,9 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
     if !pprev.is_null() {
         store(pprev, Some(new));
     }
+    let are_sound = take_children_along(old, new);
     drop(lock);
-    if !take_children_along(old, new) {
+    if !are_sound {
         new.corrupted(c"child");
     }
 }
@@ -196,14 +198,32 @@ fn take_children_along(old: Chunk, new: Chunk) -> bool {
     true
 }
 
-/// The first child of `parent`, before `next`, which leads back to it, is about to go: nobody
-/// finds it here from now on.
+/// What is below `parent`, from its first child on, is about to go: nobody finds it there any
+/// more.  False, and nothing is done, if that child does not lead back.
 #[inline(always)]
-pub fn drop_first(parent: Chunk, next: Option<Chunk>) {
-    if let Some(next) = next {
-        next.set_pprev(parent.child_link());
+pub fn enter(parent: Chunk, first: Chunk) -> bool {
+    if first.pprev() != parent.child_link() {
+        return false;
     }
-    parent.set_child(next);
+    parent.set_child(None);
+    true
+}
+
+/// What is left of what was [`enter`]ed, from `first` below `parent` up to `top`, is put back:
+/// on each level the first one there now is the first of its parent.
+#[cold]
+#[inline(never)]
+pub fn leave(parent: Chunk, first: Chunk, top: Chunk) {
+    let (mut up, mut c) = (parent, first);
+    loop {
+        c.set_pprev(up.child_link());
+        up.set_child(Some(c));
+        if up == top {
+            return;
+        }
+        c = up;
+        up = Chunk::before(c.parent_user());
+    }
 }
 
 /// Does `to`, to which the word `link` of the chunk `from` leads, lead back, or is one of

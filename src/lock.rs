@@ -27,6 +27,11 @@ impl Locked {
     pub fn nothing() -> Locked {
         Locked(None)
     }
+
+    /// Is it a lock?
+    pub fn is_held(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl Drop for Locked {
@@ -38,7 +43,8 @@ impl Drop for Locked {
     }
 }
 
-fn this_thread() -> usize {
+/// What the owner of a lock is known by.
+pub fn this_thread() -> usize {
     // SAFETY: it answers which thread this is.
     unsafe { libc::pthread_self() as usize }
 }

@@ -429,7 +429,24 @@ fn push_class(class: usize, block: Block) -> bool {
 /// `EXACT`.
 #[inline(always)]
 pub fn room(size: usize) -> Option<Room> {
-    room_at(top_in(now_known(), small_class(size)))
+    OfThread::now().room(size)
+}
+
+/// The magazines of this thread.
+pub struct OfThread(NonNull<Magazines>);
+
+impl OfThread {
+    /// To be used for chunks without `EXACT`, if there is one.
+    #[inline(always)]
+    pub fn now() -> OfThread {
+        OfThread(now_known())
+    }
+
+    /// As [`room`].
+    #[inline(always)]
+    pub fn room(&self, size: usize) -> Option<Room> {
+        room_at(top_in(self.0, small_class(size)))
+    }
 }
 
 /// The top of the class of a chunk of so many user bytes, more than [`SMALL_MAX`]; a chunk
@@ -764,7 +781,7 @@ impl Magazines {
                 return self.grow(class, more);
             }
         }
-        if has == 0 && self.reserved + cost <= self.bound {
+        if has < FEW && self.reserved + cost <= self.bound {
             return self.grow(class, 1);
         }
         self.direct = self.direct.saturating_sub(cost);

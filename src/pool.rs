@@ -456,52 +456,66 @@ pub fn can_leave(c: Chunk, t: Payload) -> bool {
     true
 }
 
-/// A member that can leave a pool that stays.
-pub struct Leaving {
-    r: *mut Record,
-    live: u32,
-    begin: *mut u8,
-    end: *mut u8,
-}
-
-/// What is just a member, of `size` user bytes, and lies in `r`, if it is that.
-#[inline(always)]
-pub fn member_to_leave(r: *mut Record, c: Chunk, size: usize) -> Option<Leaving> {
-    let live = record!(r).live.wrapping_sub(ONE);
-    // Below 0 in a cache.
-    ((live as i32) > 0).then(|| Leaving {
-        r,
-        live,
-        begin: c.start().wrapping_sub(LESS),
-        end: c.start().wrapping_add(round(HEADER + size) - LESS),
-    })
-}
+/// Members leave a pool that stays, one after the other; those of another may come between.
+pub struct Leaving(*mut Record);
 
 impl Leaving {
-    /// It leaves.
+    /// The pool of that record.
     #[inline(always)]
-    pub fn leave(self) {
-        record!(self.r).live = self.live;
-        if self.live == OWN {
-            record!(self.r).next = record!(self.r).start;
-        } else if self.end == record!(self.r).next {
-            record!(self.r).next = self.begin;
+    pub fn of(r: *mut Record) -> Leaving {
+        Leaving(r)
+    }
+
+    /// Can what is just a member leave its pool? From now on it is about that one.
+    #[inline(always)]
+    pub fn may(&mut self, c: Chunk) -> bool {
+        if c.home() != self.0.cast() {
+            self.end();
+            self.0 = records::at(c.home());
+        }
+        records::lies_in(self.0, c) && self.may_any()
+    }
+
+    /// The same of one that was seen to lie in it.
+    #[inline(always)]
+    pub fn may_again(&self, c: Chunk) -> bool {
+        c.home() == self.0.cast() && self.may_any()
+    }
+
+    /// Can one that lies there?
+    #[inline(always)]
+    pub fn may_any(&self) -> bool {
+        // Below 0 in a cache.
+        record!(self.0).live as i32 > ONE as i32
+    }
+
+    /// One of `size` user bytes leaves.
+    #[inline(always)]
+    pub fn leave(&self, c: Chunk, size: usize) {
+        record!(self.0).live = record!(self.0).live.wrapping_sub(ONE);
+        if c.start().wrapping_add(round(HEADER + size) - LESS) == record!(self.0).next {
+            record!(self.0).next = c.start().wrapping_sub(LESS);
+        }
+    }
+
+    /// No more of them.
+    #[inline(always)]
+    pub fn end(&self) {
+        if record!(self.0).live == OWN {
+            record!(self.0).next = record!(self.0).start;
         }
     }
 }
 
 /// A pool in which nothing is alive but its own chunk, which goes.
-pub struct Closing(*mut Record, magazine::Room);
+pub struct Closing(*mut Record);
 
 /// What is just a pool, and perhaps a member, if it is that.
 #[inline(always)]
 pub fn to_close(c: Chunk) -> Option<Closing> {
     let r = records::at(c.home());
     // Nobody watches it, or the chunk would be `EXACT`; a cache has a sign.
-    if record!(r).base != records::stands_for(c) || record!(r).live != OWN {
-        return None;
-    }
-    Some(Closing(r, magazine::room_for_record()?))
+    (record!(r).base == records::stands_for(c) && record!(r).live == OWN).then_some(Closing(r))
 }
 
 impl Closing {
@@ -511,20 +525,17 @@ impl Closing {
         bytes_of(self.0)
     }
 
-    /// The block leaves the pool that it lies in, if that stays.
+    /// The pool that it lies in, whose member it is, if any.
     #[inline(always)]
-    pub fn leaves_outer(&self, c: Chunk) -> Option<Leaving> {
+    pub fn outer(&self) -> Option<Leaving> {
         let outer = record!(self.0).outer;
-        if outer.is_null() {
-            return None;
-        }
-        member_to_leave(outer, c, self.bytes() - HEADER)
+        (!outer.is_null()).then(|| Leaving::of(outer))
     }
 
-    /// It goes.
+    /// It goes; its record is kept there.
     #[inline(always)]
-    pub fn close(self) {
-        records::put_into(self.1, self.0);
+    pub fn close(&self, room: magazine::Room) {
+        records::put_into(room, self.0);
     }
 }
 

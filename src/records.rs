@@ -282,7 +282,13 @@ pub(crate) use record;
 #[inline(always)]
 pub fn pool_around(c: Chunk) -> Option<*mut Record> {
     let r = at(c.home());
+    lies_in(r, c).then_some(r)
+}
+
+/// Does `c` lie in the pool or cache of that record, or is it that?
+#[inline(always)]
+pub fn lies_in(r: *mut Record, c: Chunk) -> bool {
     // An account has no top.
     let user = c.user().cast::<u8>();
-    (record!(r).base < user && user < record!(r).top).then_some(r)
+    record!(r).base < user && user < record!(r).top
 }

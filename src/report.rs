@@ -6,7 +6,7 @@
 //! does to the tree meanwhile does not disturb it.
 
 use crate::header::{Chunk, DYING, HANDLE};
-use crate::{limit, name, refs, sysmem, walk as walks};
+use crate::{limit, name, refs, report_env, root, sysmem, walk as walks};
 use core::ffi::{c_char, c_int, c_ulong, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
@@ -37,6 +37,7 @@ impl Totals {
 pub fn totals(c: Chunk) -> Totals {
     let mut sum = Totals::default();
     if !c.has(DYING) {
+        let _still = root::keep_still(c);
         walks::in_any_order(c, |x| sum.add(Totals::of_one(x)));
     }
     sum
@@ -295,6 +296,7 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
     };
     let mut lines = Lines::new(place);
     let mut at: *mut Line = null_mut();
+    let _still = root::keep_still(root);
     let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
         let level = below.depth();
@@ -338,14 +340,31 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
     Some(lines)
 }
 
+/// Where the text of a report goes.
+pub enum Out<'a> {
+    /// A stream.
+    Stream(*mut FILE),
+    /// A file of [`report_env`].
+    Lines(&'a mut report_env::Lines),
+}
+
 /// `talloc_report_depth_file`.
 ///
 /// # Safety
 /// `file` is a stream.
 pub unsafe fn print(root: Chunk, depth: c_int, max_depth: c_int, file: *mut FILE) {
-    let print = |line: &Line| {
+    // SAFETY: the caller's promise.
+    unsafe { print_to(root, depth, max_depth, Out::Stream(file)) };
+}
+
+/// The same to a stream or a file.
+///
+/// # Safety
+/// A stream is one.
+pub unsafe fn print_to(root: Chunk, depth: c_int, max_depth: c_int, mut out: Out) {
+    let mut print = |line: &Line| {
         // SAFETY: the stream is the caller's promise; names are C strings.
-        unsafe { print_line(line, depth, max_depth, file) };
+        unsafe { print_line(line, depth, max_depth, &mut out) };
     };
     let mut place: ShortReport = [const { MaybeUninit::uninit() }; SHORT_REPORT];
     if root.has(DYING) {
@@ -368,13 +387,27 @@ pub unsafe fn print(root: Chunk, depth: c_int, max_depth: c_int, file: *mut FILE
             }
         });
     }
-    // SAFETY: a stream, says the caller.
-    unsafe { libc::fflush(file) };
+    if let Out::Stream(file) = out {
+        // SAFETY: a stream, says the caller.
+        unsafe { libc::fflush(file) };
+    }
+}
+
+/// Prints as `fprintf` does.
+macro_rules! put {
+    ($out:expr, $($text:expr),+ $(,)?) => {
+        match $out {
+            Out::Stream(file) => {
+                libc::fprintf(*file, $($text),+);
+            }
+            Out::Lines(lines) => lines.put(|place, room| libc::snprintf(place, room, $($text),+)),
+        }
+    };
 }
 
 /// # Safety
-/// `file` is a stream, the name is a C string.
-unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, file: *mut FILE) {
+/// A stream is one, the name is a C string.
+unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, out: &mut Out) {
     let depth = depth.saturating_add(line.level as c_int);
     let indent = depth.wrapping_mul(4);
     let name = line.name;
@@ -385,12 +418,12 @@ unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, file: *mut FIL
     // and a pointer.
     unsafe {
         if line.is_ref {
-            libc::fprintf(file, c"%*sreference to: %s\n".as_ptr(), indent, empty, name);
+            put!(out, c"%*sreference to: %s\n".as_ptr(), indent, empty, name);
             return;
         }
         if let Some((max, used)) = line.limit {
-            libc::fprintf(
-                file,
+            put!(
+                out,
                 c"%*s%-30s is a memlimit context (max_size = %lu bytes, cur_size = %lu bytes)\n"
                     .as_ptr(),
                 indent,
@@ -402,8 +435,8 @@ unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, file: *mut FIL
         }
         if depth == 0 {
             let full = if max_depth < 0 { c"full " } else { c"" };
-            libc::fprintf(
-                file,
+            put!(
+                out,
                 c"%stalloc report on '%s' (total %6lu bytes in %3lu blocks)\n".as_ptr(),
                 full.as_ptr(),
                 name,
@@ -412,8 +445,8 @@ unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, file: *mut FIL
             );
             return;
         }
-        libc::fprintf(
-            file,
+        put!(
+            out,
             c"%*s%-30s contains %6lu bytes in %3lu blocks (ref %d) %p\n".as_ptr(),
             indent,
             empty,

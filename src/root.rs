@@ -7,12 +7,12 @@
 //! would wait for ever.
 
 use crate::header::{Chunk, SPECIAL, TOP};
-use crate::lock::{Lock, Locked};
+use crate::lock::{Lock, Locked, this_thread};
 use crate::magazine;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr,
+    AtomicBool, AtomicPtr, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -109,6 +109,47 @@ fn lock(lock: &'static Lock) -> Locked {
 #[inline]
 pub fn lock_links() -> Locked {
     lock(&LINKS)
+}
+
+/// The thread that has the lock on links for a walk, which may meet a fault; 0 for none.
+static WALKER: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps what is below the null context where it is until it is dropped.
+pub struct Still(Locked);
+
+/// For a walk from `root` that runs no user's function: other threads neither free nor move
+/// what it comes to in the list of the null context.
+#[inline]
+pub fn keep_still(root: Chunk) -> Option<Still> {
+    is_shared(root).then(|| {
+        let lock = lock_links();
+        if lock.is_held() {
+            WALKER.store(this_thread(), Relaxed);
+        }
+        Still(lock)
+    })
+}
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        if self.0.is_held() {
+            WALKER.store(0, Relaxed);
+        }
+    }
+}
+
+/// Runs `f`, which calls a user's function because of a fault, without the lock that a walk
+/// of this thread has.
+pub fn unlocked(f: impl FnOnce()) {
+    let this = this_thread();
+    if WALKER.load(Relaxed) != this {
+        return f();
+    }
+    WALKER.store(0, Relaxed);
+    LINKS.unlock();
+    f();
+    core::mem::forget(LINKS.lock());
+    WALKER.store(this, Relaxed);
 }
 
 /// The lock on the table of records.

@@ -7,13 +7,13 @@
 //! is to be asked, or is not as it should be.
 //!
 //! At each moment the tree is one that can be walked: a leaf is out of its list before it is
-//! dead.
+//! dead, and what is below the chunk that is freed is out of reach while it goes.
 
 use crate::header::{
     Chunk, DYING, EXACT, FLAGS, HEADER, HELD, LIMIT, MEMBER, POOL, Payload, SPECIAL, TOP,
     size_of_payload,
 };
-use crate::magazine::{self, Room, SMALL_MAX};
+use crate::magazine::{self, OfThread, Room, SMALL_MAX};
 use crate::records::Record;
 use crate::{limit, list, pool, records, root, sysmem, walk};
 use core::ffi::c_char;
@@ -23,70 +23,90 @@ pub const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | 
 /// The same without `TOP`: of one that is shed.
 const IS_SHED: Payload = UNASKED & !TOP;
 
-/// A kind of leaf that can go a fast way; and one that is about to.
+/// A kind of leaf that can go a fast way; and what is known from the first of some that go, one
+/// after the other, to the last.
 pub trait Kind: Sized {
+    /// One that is about to go.
+    type Ready;
     /// Do leaves of this kind lie here and there?
     const IS_SCATTERED: bool = true;
     /// Does this payload say that a chunk may be of this kind?
     fn is(t: Payload) -> bool;
-    /// A leaf of this kind, if it can go at once.
-    fn ready(c: Chunk, t: Payload) -> Option<Self>;
+    /// Leaves begin to go; `top` is one that may be of this kind, or has them below it.
+    fn begin(top: Chunk) -> Option<Self>;
+    /// Can this one, which may be of the kind, go at once?
+    fn ready(&mut self, c: Chunk, t: Payload) -> Option<Self::Ready>;
+    /// The same of the one that they began with.
+    #[inline(always)]
+    fn top_ready(&mut self, top: Chunk, t: Payload) -> Option<Self::Ready> {
+        self.ready(top, t)
+    }
     /// It is out of its list and dead: its memory goes back.
-    fn go(self, c: Chunk);
+    fn go(&mut self, ready: Self::Ready, c: Chunk);
+    /// No more of them go now.
+    fn end(self) {}
 }
 
 /// A small block of its own, and nothing else.
-pub struct Plain(Room);
+pub struct Plain(OfThread);
 
 impl Kind for Plain {
+    type Ready = Room;
+
     #[inline(always)]
     fn is(t: Payload) -> bool {
         t <= SMALL_MAX as u64
     }
 
     #[inline(always)]
-    fn ready(_c: Chunk, t: Payload) -> Option<Self> {
-        magazine::room(t as usize).map(Plain)
+    fn begin(_top: Chunk) -> Option<Self> {
+        Some(Plain(OfThread::now()))
     }
 
     #[inline(always)]
-    fn go(self, c: Chunk) {
-        self.0.keep(c.start());
+    fn ready(&mut self, _c: Chunk, t: Payload) -> Option<Room> {
+        self.0.room(t as usize)
+    }
+
+    #[inline(always)]
+    fn go(&mut self, room: Room, c: Chunk) {
+        room.keep(c.start());
     }
 }
 
 /// A large block of its own, and nothing else.
-pub struct Large(Room);
+pub struct Large;
 
 impl Kind for Large {
+    type Ready = Room;
+
     #[inline(always)]
     fn is(t: Payload) -> bool {
         t >> FLAGS == 0 && !Plain::is(t)
     }
 
     #[inline(always)]
-    fn ready(_c: Chunk, t: Payload) -> Option<Self> {
-        magazine::room_large(t as usize).map(Large)
+    fn begin(_top: Chunk) -> Option<Self> {
+        Some(Large)
     }
 
     #[inline(always)]
-    fn go(self, c: Chunk) {
-        self.0.keep(c.start());
+    fn ready(&mut self, _c: Chunk, t: Payload) -> Option<Room> {
+        magazine::room_large(t as usize)
+    }
+
+    #[inline(always)]
+    fn go(&mut self, room: Room, c: Chunk) {
+        room.keep(c.start());
     }
 }
 
 /// A member of a pool.
 pub struct Member(pool::Leaving);
 
-impl Member {
-    /// One that lies in the pool of that record, if it can go at once.
-    #[inline(always)]
-    pub fn of(r: *mut Record, c: Chunk, t: Payload) -> Option<Member> {
-        pool::member_to_leave(r, c, size_of_payload(t)).map(Member)
-    }
-}
-
 impl Kind for Member {
+    /// Its user bytes.
+    type Ready = usize;
     const IS_SCATTERED: bool = false;
 
     #[inline(always)]
@@ -95,36 +115,58 @@ impl Kind for Member {
     }
 
     #[inline(always)]
-    fn ready(c: Chunk, t: Payload) -> Option<Self> {
-        Self::of(records::pool_around(c)?, c, t)
+    fn begin(top: Chunk) -> Option<Self> {
+        records::pool_around(top).map(|r| Member(pool::Leaving::of(r)))
     }
 
     #[inline(always)]
-    fn go(self, _c: Chunk) {
-        self.0.leave();
+    fn ready(&mut self, c: Chunk, t: Payload) -> Option<usize> {
+        self.0.may(c).then_some(size_of_payload(t))
+    }
+
+    #[inline(always)]
+    fn top_ready(&mut self, top: Chunk, t: Payload) -> Option<usize> {
+        self.0.may_again(top).then_some(size_of_payload(t))
+    }
+
+    #[inline(always)]
+    fn go(&mut self, size: usize, c: Chunk) {
+        self.0.leave(c, size);
+    }
+
+    #[inline(always)]
+    fn end(self) {
+        self.0.end();
     }
 }
 
 /// A pool with a block of its own, in which nothing else is alive.
-pub struct Pool(pool::Closing, Room);
+pub struct Pool(pool::Closing);
 
 impl Kind for Pool {
+    /// Of the record, and of the block.
+    type Ready = (Room, Room);
+
     #[inline(always)]
     fn is(t: Payload) -> bool {
         t >> FLAGS == POOL >> FLAGS
     }
 
     #[inline(always)]
-    fn ready(c: Chunk, _t: Payload) -> Option<Self> {
-        let pool = pool::to_close(c)?;
-        let room = magazine::room_for_block(pool.bytes())?;
-        Some(Pool(pool, room))
+    fn begin(pool: Chunk) -> Option<Self> {
+        pool::to_close(pool).map(Pool)
     }
 
     #[inline(always)]
-    fn go(self, c: Chunk) {
-        self.0.close();
-        self.1.keep(c.start());
+    fn ready(&mut self, _c: Chunk, _t: Payload) -> Option<Self::Ready> {
+        let record = magazine::room_for_record()?;
+        Some((record, magazine::room_for_block(self.0.bytes())?))
+    }
+
+    #[inline(always)]
+    fn go(&mut self, (record, block): Self::Ready, c: Chunk) {
+        self.0.close(record);
+        block.keep(c.start());
     }
 }
 
@@ -132,52 +174,98 @@ impl Kind for Pool {
 pub struct InnerPool(pool::Closing, pool::Leaving);
 
 impl Kind for InnerPool {
+    /// Of the record.
+    type Ready = Room;
+
     #[inline(always)]
     fn is(t: Payload) -> bool {
         t >> FLAGS == (POOL | MEMBER) >> FLAGS
     }
 
     #[inline(always)]
-    fn ready(c: Chunk, _t: Payload) -> Option<Self> {
-        let pool = pool::to_close(c)?;
-        let left = pool.leaves_outer(c)?;
-        Some(InnerPool(pool, left))
+    fn begin(pool: Chunk) -> Option<Self> {
+        let closing = pool::to_close(pool)?;
+        let outer = closing.outer()?;
+        Some(InnerPool(closing, outer))
     }
 
     #[inline(always)]
-    fn go(self, _c: Chunk) {
-        self.0.close();
-        self.1.leave();
+    fn ready(&mut self, _c: Chunk, _t: Payload) -> Option<Room> {
+        let room = magazine::room_for_record()?;
+        self.1.may_any().then_some(room)
+    }
+
+    #[inline(always)]
+    fn go(&mut self, record: Room, c: Chunk) {
+        self.1.leave(c, self.0.bytes() - HEADER);
+        self.0.close(record);
+    }
+
+    #[inline(always)]
+    fn end(self) {
+        self.1.end();
     }
 }
 
 /// A small block of its own below a limit.
-pub struct Limited(limit::Leaving, Room);
+pub struct Limited(OfThread);
 
 impl Kind for Limited {
+    type Ready = (limit::Leaving, Room);
+
     #[inline(always)]
     fn is(t: Payload) -> bool {
         t ^ LIMIT <= SMALL_MAX as u64
     }
 
     #[inline(always)]
-    fn ready(c: Chunk, t: Payload) -> Option<Self> {
-        let size = size_of_payload(t);
-        let left = limit::block_to_leave(c, HEADER + size)?;
-        Some(Limited(left, magazine::room(size)?))
+    fn begin(_top: Chunk) -> Option<Self> {
+        Some(Limited(OfThread::now()))
     }
 
     #[inline(always)]
-    fn go(self, c: Chunk) {
-        self.0.leave();
-        self.1.keep(c.start());
+    fn ready(&mut self, c: Chunk, t: Payload) -> Option<Self::Ready> {
+        let size = size_of_payload(t);
+        let left = limit::block_to_leave(c, HEADER + size)?;
+        Some((left, self.0.room(size)?))
+    }
+
+    #[inline(always)]
+    fn go(&mut self, (left, room): Self::Ready, c: Chunk) {
+        left.leave();
+        room.keep(c.start());
     }
 }
 
 /// Frees a leaf of that kind, or answers false and does nothing.
 #[inline(always)]
 pub fn leaf<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    goes(K::ready(c, t), c, |ready| ready.go(c), location)
+    K::begin(c).is_some_and(|mut going| last(&mut going, c, t, location) && ended(going))
+}
+
+#[inline(always)]
+fn last<K: Kind>(going: &mut K, c: Chunk, t: Payload, location: *const c_char) -> bool {
+    let ready = going.top_ready(c, t);
+    goes(ready, c, |ready| going.go(ready, c), location)
+}
+
+#[inline(always)]
+fn ended<K: Kind>(going: K) -> bool {
+    going.end();
+    true
+}
+
+/// Frees a leaf that is just a member of the pool of that record, and lies in it; or answers
+/// false and does nothing.
+#[inline(always)]
+pub fn member(r: *mut Record, c: Chunk, t: Payload, location: *const c_char) -> bool {
+    let pool = pool::Leaving::of(r);
+    let ready = pool.may_any().then_some(size_of_payload(t));
+    let is_gone = goes(ready, c, |size| pool.leave(c, size), location);
+    if is_gone {
+        pool.end();
+    }
+    is_gone
 }
 
 /// Frees a leaf that is ready, by `go` in the end; or answers false and does nothing.
@@ -193,17 +281,32 @@ pub fn goes<R>(ready: Option<R>, c: Chunk, go: impl FnOnce(R), location: *const 
     }
 }
 
-/// Frees a chunk, which is `t`, with all below it; false if something, which is still there, is
-/// of another kind or cannot go the fast way.
+/// Frees a chunk, which is `t` and of that kind, with all below it; false if something, which
+/// is still there, is of another kind or cannot go the fast way.
 #[inline(always)]
 pub fn all_of<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    all_below::<K>(c, location) && K::is(t) && leaf::<K>(c, t, location)
+    let Some(mut going) = K::begin(c) else {
+        return false;
+    };
+    let is_gone = go_below(&mut going, c, location) && last(&mut going, c, t, location);
+    going.end();
+    is_gone
 }
 
 /// The same, but for the chunk itself.
 #[inline(always)]
 pub fn all_below<K: Kind>(c: Chunk, location: *const c_char) -> bool {
-    shed(c, location, K::is, leave_first::<K>).is_none()
+    let Some(mut going) = K::begin(c) else {
+        return false;
+    };
+    let are_gone = go_below(&mut going, c, location);
+    going.end();
+    are_gone
+}
+
+#[inline(always)]
+fn go_below<K: Kind>(going: &mut K, top: Chunk, location: *const c_char) -> bool {
+    shed(top, &mut OfKind(going), location).is_none()
 }
 
 /// Frees what is below `top`, whose list is its thread's alone, as long as there is nothing
@@ -211,106 +314,153 @@ pub fn all_below<K: Kind>(c: Chunk, location: *const c_char) -> bool {
 /// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
 #[inline(never)]
 pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
-    shed(top, location, |t| t & !IS_SHED == 0, leave_first_of_any)
+    shed(top, &mut OfAny, location)
 }
 
-/// Frees the first child of a chunk, before its next one, which is so and a leaf; or answers
-/// false, and does nothing.
-type Leave = fn(Chunk, Chunk, Option<Chunk>, Payload, *const c_char) -> bool;
+/// How what is below a chunk goes.
+trait Way {
+    /// May a chunk of this payload go?
+    fn may_go(t: Payload) -> bool;
+    /// A leaf, out of its list, before that sibling, goes; or false, and nothing is done.
+    fn leave(&mut self, c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char)
+    -> bool;
+}
 
-/// The same for what a payload says to be of a kind.
+/// Frees what is below `top` from its first child on, as long as it may go.  The answer is
+/// that of [`below`].
+///
+/// Nobody finds what is below `top` meanwhile; what is left of it when the walk stops is put
+/// back.
 #[inline(always)]
-fn shed(
-    top: Chunk,
-    location: *const c_char,
-    is_kind: fn(Payload) -> bool,
-    leave: Leave,
-) -> Option<Chunk> {
+fn shed<W: Way>(top: Chunk, way: &mut W, location: *const c_char) -> Option<Chunk> {
     let mut up = top;
-    let mut c = up.child()?;
+    let mut c = top.child()?;
+    if !list::enter(top, c) {
+        return Some(top);
+    }
     loop {
         let t = c.payload();
-        if c.pprev() != up.child_link() || !is_kind(t) {
-            return Some(up);
+        if !W::may_go(t) {
+            break;
         }
         if let Some(below) = c.child() {
-            if c == top || c.parent_user() != up.user() {
-                return Some(up);
+            if c.parent_user() != up.user() || !list::enter(c, below) {
+                break;
             }
             (up, c) = (c, below);
             continue;
         }
         let next = c.next();
+        // In a loop of parents `top` is below itself.
         if next.is_some_and(|next| next.pprev() != c.next_link())
-            || !leave(up, c, next, t, location)
+            || c == top
+            || !way.leave(c, next, t, location)
         {
-            return Some(up);
+            break;
         }
         c = match next {
             Some(next) => next,
             None if up == top => return None,
             None => {
-                // A leaf now, and the first of its parent, or it would not have been entered.
+                // A leaf now, and the first of its parent.
                 let c = up;
                 up = Chunk::before(c.parent_user());
                 c
             }
         };
     }
+    list::leave(up, c, top);
+    Some(up)
 }
 
-#[inline(always)]
-fn leave_first<K: Kind>(
-    up: Chunk,
-    c: Chunk,
-    next: Option<Chunk>,
-    t: Payload,
-    location: *const c_char,
-) -> bool {
-    let Some(ready) = K::ready(c, t) else {
-        return false;
-    };
-    list::drop_first(up, next);
-    if K::IS_SCATTERED {
-        walk::look_ahead(next);
+/// All of one kind.
+struct OfKind<'a, K: Kind>(&'a mut K);
+
+impl<K: Kind> Way for OfKind<'_, K> {
+    #[inline(always)]
+    fn may_go(t: Payload) -> bool {
+        K::is(t)
     }
-    c.kill(location);
-    ready.go(c);
-    true
+
+    #[inline(always)]
+    fn leave(
+        &mut self,
+        c: Chunk,
+        next: Option<Chunk>,
+        t: Payload,
+        location: *const c_char,
+    ) -> bool {
+        let Some(ready) = self.0.ready(c, t) else {
+            return false;
+        };
+        if K::IS_SCATTERED {
+            walk::look_ahead(next);
+        }
+        c.kill(location);
+        self.0.go(ready, c);
+        true
+    }
 }
 
+/// Of any kinds.
+struct OfAny;
+
+impl Way for OfAny {
+    #[inline(always)]
+    fn may_go(t: Payload) -> bool {
+        t & !IS_SHED == 0
+    }
+
+    #[inline(always)]
+    fn leave(
+        &mut self,
+        c: Chunk,
+        next: Option<Chunk>,
+        t: Payload,
+        location: *const c_char,
+    ) -> bool {
+        leave_any(c, next, t, location)
+    }
+}
+
+/// A leaf of any kind goes, out of its list; or false, and nothing is done.
 #[inline(always)]
-fn leave_first_of_any(
-    up: Chunk,
-    c: Chunk,
-    next: Option<Chunk>,
-    t: Payload,
-    location: *const c_char,
-) -> bool {
+fn leave_any(c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char) -> bool {
     if Plain::is(t) {
-        list::drop_first(up, next);
         walk::look_ahead(next);
         c.kill(location);
         // SAFETY: the block of a plain chunk that is gone.
         unsafe { magazine::put_small(t as usize, c.start()) };
         return true;
     }
-    if Member::is(t) && leave_first::<Member>(up, c, next, t, location) {
+    if Member::is(t) && leave_as::<Member>(c, t, location) {
         return true;
     }
-    if Limited::is(t) && leave_first::<Limited>(up, c, next, t, location) {
+    if Limited::is(t) && leave_as::<Limited>(c, t, location) {
         return true;
     }
-    leave_first_flagged(up, c, t, location)
+    leave_flagged(c, t, location)
+}
+
+#[inline(always)]
+fn leave_as<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    let Some(mut going) = K::begin(c) else {
+        return false;
+    };
+    let Some(ready) = going.ready(c, t) else {
+        return false;
+    };
+    c.kill(location);
+    going.go(ready, c);
+    ended(going)
 }
 
 #[inline(never)]
-fn leave_first_flagged(up: Chunk, c: Chunk, t: Payload, location: *const c_char) -> bool {
+fn leave_flagged(c: Chunk, t: Payload, location: *const c_char) -> bool {
     // Nobody is to be called now, as a fault would do.
     if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
         return false;
     }
-    list::drop_first(up, c.next());
     leave(c, t, location);
     true
 }

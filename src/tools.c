@@ -192,6 +192,7 @@ void talloc_impl_resized(void *arena, void *header, void *old_end, void *end)
 
 void talloc_impl_make_keys(void);
 void talloc_impl_look_around(void);
+void talloc_impl_look_for_report(void);
 
 /* ---- for root.rs ---------------------------------------------------------- */
 
@@ -393,11 +394,17 @@ __attribute__((constructor)) void talloc_impl_come(void)
 	find_magazines();
 	talloc_impl_look_around();
 	talloc_impl_make_keys();
+	talloc_impl_look_for_report();
 }
 
 void talloc_impl_unload(void);
+void talloc_impl_forget_report(void);
 
-__attribute__((destructor)) static void library_goes(void)
+/*
+ * With this priority after the handlers that atexit has from this library, which dlclose
+ * runs: they free the autofree context and report leaks.
+ */
+__attribute__((destructor(101))) static void library_goes(void)
 {
 	if (exits)
 		return;
@@ -407,5 +414,6 @@ __attribute__((destructor)) static void library_goes(void)
 		has_key = 0;
 		set_magazines(talloc_impl_no_magazines);
 	}
+	talloc_impl_forget_report();
 	talloc_impl_unload();
 }

@@ -5,15 +5,16 @@ use crate::table::Format;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// For the help and for the man pages.
+pub const EXIT_STATUS: &str = "0; 1 if `check` found something wrong, `diff` a difference or \
+    `leaks` a leak; 2 if something could not be done.";
+
 /// Show the talloc memory of a running process, of a core, or of a report
 ///
 /// The program needs no preparation, but has to run on the libtalloc that comes with this
 /// tool. It is neither written to nor stopped.
-///
-/// Exit status: 0; 1 if `check` found something wrong, `diff` a difference or `leaks` a
-/// leak; 2 if something could not be done.
 #[derive(Parser)]
-#[command(name = "talloc-view", version)]
+#[command(name = "talloc-view", version, after_long_help = format!("Exit status: {EXIT_STATUS}"))]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -15,6 +15,7 @@
 //! | [`note`] | what the library tells about itself |
 //! | [`live`], [`core`], [`memory`] | memory of a process and of a core |
 //! | [`progress`] | the bar |
+//! | [`manual`] | the man pages |
 
 pub mod cli;
 pub mod compare;
@@ -23,6 +24,7 @@ pub mod graph;
 pub mod json;
 pub mod leaks;
 pub mod live;
+pub mod manual;
 pub mod memory;
 pub mod note;
 pub mod picture;

@@ -13,7 +13,7 @@ use talloc_view::rows::{self, Shown};
 use talloc_view::source::Source;
 use talloc_view::table::{Format, Table, plain};
 use talloc_view::tree::{NONE, Problem, Tree};
-use talloc_view::{compare, graph, json, leaks, watch};
+use talloc_view::{compare, graph, json, leaks, manual, watch};
 
 fn main() -> ExitCode {
     // As other tools end when nobody reads on.
@@ -255,7 +255,7 @@ fn check(source: &str, how: &How) -> Result<u8, String> {
 fn generate(folder: &Path) -> Result<(), String> {
     let failed = |e: io::Error| format!("cannot write to {}: {e}", folder.display());
     let mut command = Cli::command();
-    clap_mangen::generate_to(command.clone(), folder).map_err(failed)?;
+    manual::generate(&command, folder).map_err(failed)?;
     use clap_complete::Shell;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut command, "talloc-view", folder).map_err(failed)?;
