@@ -110,6 +110,10 @@ for name in libtalloc2 libtalloc-dev talloc-tools libtalloc2-dbgsym talloc-tools
 	dpkg-deb -x "$(package $name)" "$work/$name" >"$work/log" 2>&1
 	check $? "there is a package $name"
 done
+[ -f "$work/talloc-tools/usr/share/gdb/auto-load/$shared-gdb.py" ]
+check $? "talloc-tools has what gdb loads by itself with the library"
+[ -f "$work/libtalloc-dev/usr/share/man/man3/talloc.3.gz" ]
+check $? "libtalloc-dev has manual pages"
 dpkg-deb -f "$(package libtalloc2)" Depends >"$work/log"
 grep -qx 'libc6 (>= [0-9.]*)' "$work/log"
 check $? "libtalloc2 depends on the C library alone"
@@ -178,7 +182,8 @@ if need rpm2cpio:rpm2cpio cpio:cpio; then
 	done
 	(cd "$work/rpm" && find . ! -type d) >"$work/files"
 	for wanted in lib.*/libtalloc.so.2 lib.*/libtalloc.so.2.5.0 lib.*/libtalloc.so lib.*/libtalloc.a \
-		lib.*/pkgconfig/talloc.pc include/talloc.h bin/talloc-view share/man/man1/talloc-view.1.*; do
+		lib.*/pkgconfig/talloc.pc include/talloc.h bin/talloc-view share/man/man1/talloc-view.1.* \
+		share/man/man3/talloc.3.* share/gdb/auto-load/usr/lib.*/libtalloc.so.2.5.0-gdb.py; do
 		cp "$work/files" "$work/log"
 		[ "$(grep -cx "\./usr/$wanted" "$work/files")" -eq 1 ]
 		check $? "the RPMs have one $wanted"
