@@ -16,11 +16,16 @@
 # make doc             the functions of talloc.h as HTML, in build/doc/html: needs doxygen
 # make header          include/talloc.h again, after a change in src/abi.rs or
 #                      cbindgen.toml; make check-header tells whether it is due
+# make dist, deb, rpm  a tarball that is built without network, Debian's packages, RPMs:
+#                      docs/packages.md; make check-packages installs the packages in a
+#                      small Debian of their own
 # V=1 shows commands. CC CFLAGS LDFLAGS AR CARGO_TARGET_DIR CARGO_BUILD_TARGET do what
 # they usually do, from the environment too.
 
 version = 2.5.0
 soname = libtalloc.so.2
+# What packages are called: the version of the interface, and which release it is of ours.
+release = $(version)+rust1
 
 prefix = /usr/local
 exec_prefix = $(prefix)
@@ -271,6 +276,23 @@ ops-update: stage
 
 check-upstream: stage
 	@sh c-tests/upstream/run.sh '$(TALLOC_SRC)' '$(stage)'
+
+# What others build packages from, and those packages.
+dist = $(build)/talloc-$(release).tar.xz
+dist:
+	@echo "  DIST    $(dist)"
+	@CARGO='$(CARGO)' sh packaging/dist.sh '$(release)' '$(dist)'
+
+deb: dist
+	@sh packaging/deb.sh '$(dist)' $(build)/deb
+
+rpm: dist
+	@sh packaging/rpm.sh '$(dist)' $(build)/rpm
+
+check-packages: deb rpm
+	@sh packaging/check.sh '$(dist)' $(build)/deb $(build)/rpm
+
+.PHONY: dist deb rpm check-packages
 
 clean:
 	rm -rf $(build) target

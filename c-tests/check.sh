@@ -56,6 +56,7 @@ topic() {
 }
 
 topic test lanes 60 'sh c-tests/lane-test.sh'
+topic test packaging 700 'sh c-tests/packaging.sh'
 for source in c-tests/common/*.c; do
 	topic test "common/$(basename "$source" .c)" 900 "sh c-tests/program.sh \"\$stage\" $source on_original"
 done

@@ -60,12 +60,10 @@ impl Process {
             ));
         };
         // Whether we may, before anything else is tried.
-        if let Err(e) = process.try_read(first.range.start, &mut [0; 8])
-            && e.raw_os_error() != Some(libc::EFAULT)
-        {
-            return Err(failed(&e));
+        match process.try_read(first.range.start, &mut [0; 8]) {
+            Err(e) if e.raw_os_error() != Some(libc::EFAULT) => Err(failed(&e)),
+            _ => Ok(process),
         }
-        Ok(process)
     }
 
     fn try_read(&self, at: u64, to: &mut [u8]) -> io::Result<usize> {

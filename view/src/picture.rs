@@ -124,9 +124,7 @@ fn record(bytes: &[u8]) -> Option<Record> {
         outer: word(6)?,
     };
     // The bitmap of a cache has a record's place, and none of these.
-    (record.base.is_multiple_of(4)
-        && record.base > 1
-        && (record.len != 0) == (kind != RecordKind::Account))
+    (record.base % 4 == 0 && record.base > 1 && (record.len != 0) == (kind != RecordKind::Account))
         .then_some(record)
 }
 

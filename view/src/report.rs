@@ -189,9 +189,8 @@ fn parse(text: &str, deepest: usize) -> Option<(usize, Line)> {
             },
         ));
     }
-    if let Some((name, rest)) = text.rsplit_once(" contains ")
-        && let Some(line) = parse_chunk(name, rest)
-    {
+    let chunk = text.rsplit_once(" contains ");
+    if let Some(line) = chunk.and_then(|(name, rest)| parse_chunk(name, rest)) {
         return Some((depth, line));
     }
     let name = text.strip_prefix("reference to: ")?.to_owned();

@@ -142,11 +142,8 @@ pub fn scan(memory: &dyn Memory, library: &Library, progress: &Progress) -> Vec<
                 if head == 0 || library.decode(place, head).is_none() {
                     continue;
                 }
-                if let Some(raw) = Raw::of(library, place, &bytes[8 * i..])
-                    && fits(maps, &raw)
-                {
-                    found.push(raw);
-                }
+                found
+                    .extend(Raw::of(library, place, &bytes[8 * i..]).filter(|raw| fits(maps, raw)));
             }
             found
         },
