@@ -24,8 +24,8 @@ trap 'exit 1' HUP INT TERM
 
 # ---- packages --------------------------------------------------------------
 
-packages="binutils bsdextrautils clang doxygen duma electric-fence file g++ gcc gdb heaptrack ldb-tools libc-devtools
-	libclang-rt-14-dev libdmalloc5 libtalloc-dev libtalloc2 mandoc pkg-config samba-testsuite strace valgrind"
+packages="binutils bsdextrautils clang doxygen duma electric-fence file g++ gcc gdb git heaptrack ldb-tools libc-devtools
+	libclang-rt-14-dev libdmalloc5 libtalloc-dev libtalloc2 mandoc pkg-config samba-testsuite strace valgrind xz-utils"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
