@@ -156,7 +156,7 @@ fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 #[inline(never)]
 fn with_destructor(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     let c = Chunk::before(ptr);
-    let Some(destructor) = refs::destructor(c, t) else {
+    let Some(destructor) = refs::own_destructor(c) else {
         return -1; // after a fault
     };
     let running = c.add(RUNNING);

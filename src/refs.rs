@@ -141,7 +141,18 @@ fn sealed(c: Chunk, t: Payload) -> Option<u64> {
 /// The destructor of `c`, which has one; `None` after a fault.
 #[inline]
 pub fn destructor(c: Chunk, t: Payload) -> Option<Destructor> {
-    let f = c.unseal(sealed(c, t)?).filter(|&f| f != 0);
+    unsealed_destructor(c, sealed(c, t)?)
+}
+
+/// The same where `c` has no references.
+#[inline(always)]
+pub fn own_destructor(c: Chunk) -> Option<Destructor> {
+    unsealed_destructor(c, c.extra())
+}
+
+#[inline(always)]
+fn unsealed_destructor(c: Chunk, word: u64) -> Option<Destructor> {
+    let f = c.unseal(word).filter(|&f| f != 0);
     if f.is_none() {
         c.corrupted(c"size, destructor or reference");
     }

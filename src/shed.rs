@@ -301,7 +301,8 @@ pub fn all_of<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
     if !list::take_out(c) {
         return false;
     }
-    // The walk itself must not take it for a leaf: in a loop of parents it is below itself.
+    // Dead from here on, so that the walk cannot take it for a leaf if somebody wrote a link to
+    // it.
     c.flip();
     let ready = if go_below(&mut going, c, location) {
         going.top_ready(c, t)
@@ -374,7 +375,11 @@ fn shed<W: Way>(top: Chunk, way: &mut W, location: *const c_char) -> Option<Chun
             break;
         }
         if let Some(below) = c.child() {
-            if c.parent_user() != up.user() || !list::enter(c, below) {
+            // In a loop of parents `top` is below itself: the list that it is in stays.
+            if c.parent_user() != up.user()
+                || c.user() == top.parent_user()
+                || !list::enter(c, below)
+            {
                 break;
             }
             (up, c) = (c, below);
@@ -430,7 +435,7 @@ impl<K: Kind> Way for OfKind<'_, K> {
     }
 }
 
-/// Of any kinds, but not that chunk: in a loop of parents it is below itself.
+/// Of any kinds, but not that chunk, to which somebody may have written a link.
 struct OfAny(Chunk);
 
 impl Way for OfAny {
