@@ -270,7 +270,11 @@ pub fn slot_left(r: *mut Record, c: *mut u8) {
 #[inline(never)]
 fn slot_back(r: *mut Record, c: *mut u8) {
     let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
-    let slot = (c.addr() - LESS - first_slot(r).addr()) / slot_bytes(size);
+    let offset = c.addr() - LESS - first_slot(r).addr();
+    // Never 0, but not every compiler sees that, and none may leave a panic here.
+    let Some(slot) = offset.checked_div(slot_bytes(size)) else {
+        return;
+    };
     if slot < count {
         // SAFETY: one of the slots that `object` gave.
         unsafe { bitmap::give(bits(slots(r)), count, slot) };
