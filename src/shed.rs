@@ -269,13 +269,9 @@ fn ended<K: Kind>(going: K) -> bool {
 /// false and does nothing.
 #[inline(always)]
 pub fn member(r: *mut Record, c: Chunk, t: Payload, location: *const c_char) -> bool {
-    let pool = pool::Leaving::of(r);
-    let ready = pool.may_any().then_some(size_of_payload(t));
-    let is_gone = goes(ready, c, |size| pool.leave(c, size), location);
-    if is_gone {
-        pool.end();
-    }
-    is_gone
+    let mut going = Member(pool::Leaving::of(r));
+    let ready = going.0.may_any().then_some(size_of_payload(t));
+    goes(ready, c, |size| going.go(size, c), location) && ended(going)
 }
 
 /// Frees a leaf that is ready, by `go` in the end; or answers false and does nothing.
@@ -466,26 +462,19 @@ fn leave_any(c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char)
         unsafe { magazine::put_small(t as usize, c.start()) };
         return true;
     }
-    if Member::is(t) && leave_as::<Member>(c, t, location) {
+    if Member::is(t) && leave_as::<Member>(c, next, t, location) {
         return true;
     }
-    if Limited::is(t) && leave_as::<Limited>(c, t, location) {
+    if Limited::is(t) && leave_as::<Limited>(c, next, t, location) {
         return true;
     }
     leave_flagged(c, t, location)
 }
 
 #[inline(always)]
-fn leave_as<K: Kind>(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    let Some(mut going) = K::begin(c) else {
-        return false;
-    };
-    let Some(ready) = going.ready(c, t) else {
-        return false;
-    };
-    c.kill(location);
-    going.go(ready, c);
-    ended(going)
+fn leave_as<K: Kind>(c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char) -> bool {
+    K::begin(c)
+        .is_some_and(|mut going| OfKind(&mut going).leave(c, next, t, location) && ended(going))
 }
 
 #[inline(never)]
