@@ -11,7 +11,7 @@ use crate::records::{self, Kind, Record, record};
 use crate::{pool, root, walk};
 use core::mem::offset_of;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What a limited context has used, and what it may: a record.
 #[repr(C, align(64))]
@@ -35,13 +35,13 @@ const _: () = assert!(offset_of!(Account, kind) == offset_of!(Record, kind));
 const _: () = assert!(offset_of!(Account, owner) == offset_of!(Record, base));
 const _: () = assert!(offset_of!(Account, top) == offset_of!(Record, top));
 
-/// Has there ever been a limit in this process? Spares the search for one.
-static LIMITS: AtomicBool = AtomicBool::new(false);
+/// How many accounts there are. None spares the search for one.
+static ACCOUNTS: AtomicUsize = AtomicUsize::new(0);
 
-/// Has there ever been a limit?
+/// Is there any account?
 #[inline]
 pub fn any() -> bool {
-    LIMITS.load(Relaxed)
+    ACCOUNTS.load(Relaxed) != 0
 }
 
 /// The flag of a block that this account counts, if it is one.
@@ -312,7 +312,7 @@ pub fn set(c: Chunk, max: usize) -> bool {
             pool,
         });
     }
-    LIMITS.store(true, Relaxed);
+    ACCOUNTS.fetch_add(1, Relaxed);
     let moved = rehome(c, nearest, account);
     record!(account).used.fetch_add(moved.into, Relaxed);
     c.set_home(account.cast());
@@ -424,5 +424,6 @@ fn close_limited(c: Chunk, t: Payload) {
     if let Some(a) = own(c) {
         c.set_home(record!(a).pool.cast());
         records::put(a.cast());
+        ACCOUNTS.fetch_sub(1, Relaxed);
     }
 }

@@ -18,7 +18,7 @@
 //! short.
 
 use crate::header::HEADER;
-use crate::platform::WORD;
+use crate::platform::{WORD, ask_for};
 use crate::records::{self, Record};
 use crate::{root, sysmem};
 use core::cell::UnsafeCell;
@@ -939,7 +939,11 @@ impl Magazines {
         if *of!(self.loads[class]) != 0 {
             // SAFETY: the topmost load; its blocks are nobody's.
             unsafe {
-                for block in (**of!(self.depot[class])).blocks {
+                let blocks = (**of!(self.depot[class])).blocks;
+                for block in blocks {
+                    ask_for(block.wrapping_sub(WORD));
+                }
+                for block in blocks {
                     give_back(class, block);
                 }
             }

@@ -40,3 +40,15 @@ pub const ADDRESS: u64 = if WORD == 4 {
 } else {
     (1 << 56) - 1
 };
+
+/// Asks for the processor's cache to have that.
+#[inline(always)]
+pub fn ask_for(place: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: asking for memory does nothing else, wherever it is.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}

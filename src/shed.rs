@@ -423,7 +423,7 @@ impl<K: Kind> Way for OfKind<'_, K> {
             return false;
         };
         if K::IS_SCATTERED {
-            walk::look_ahead(next);
+            walk::look_ahead_of_leaf(next);
         }
         c.kill(location);
         self.0.go(ready, c);
@@ -456,7 +456,7 @@ impl Way for OfAny {
 #[inline(always)]
 fn leave_any(c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char) -> bool {
     if Plain::is(t) {
-        walk::look_ahead(next);
+        walk::look_ahead_of_leaf(next);
         c.kill(location);
         // SAFETY: the block of a plain chunk that is gone.
         unsafe { magazine::put_small(t as usize, c.start()) };
