@@ -640,10 +640,18 @@ class Talloc:
                             self.chunks[c.place] = None
         # What only looks like a header is dropped: nothing leads there, and it leads nowhere.
         found = {place: c for place, c in self.chunks.items() if c is not None}
+        # By chance zeros behind a word look like a chunk without a parent: what is below one
+        # is a chunk, or says that it is.
+        parents = {c.parent - HEADER for c in found.values()}
         sound = {
             place
             for place, c in found.items()
-            if self.is_led_to(c) and (c.parent != 0 or c.has(TOP | DYING))
+            if self.is_led_to(c)
+            and (
+                c.parent != 0
+                or c.has(TOP | DYING)
+                and (c.child == 0 or place in parents or self.before(c.child + HEADER))
+            )
         }
         led_to = set()
         if len(sound) < len(found):
