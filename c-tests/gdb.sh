@@ -21,20 +21,7 @@ if ! gdb -batch -nx -ex 'python print(1)' 2>/dev/null | grep -q 1; then
 fi
 cc=${CC:-cc}
 script=$PWD/tools/gdb/talloc-gdb.py
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0 skipped=0
-
-check() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		tail -n 40 "$work/log" >&2
-		failed=$((failed + 1))
-	fi
-}
+. c-tests/results.sh
 
 says() { # TEXT NAME: is this a line of the log?
 	grep -qxF -e "$1" "$work/log"
@@ -330,8 +317,7 @@ if [ -n "$original" ]; then
 		"$work/log"
 	check $? "one line: the original"
 else
-	echo "skip - the original: package libtalloc2"
-	skipped=1
+	skip "the original: package libtalloc2"
 fi
 
 # ---- gdb loads it ------------------------------------------------------------

@@ -6,27 +6,7 @@
 set -u
 LC_ALL=C
 export LC_ALL
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-skipped=0
-: >"$work/log"
-
-check() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		tail -n 20 "$work/log" >&2
-		failed=$((failed + 1))
-	fi
-}
-
-skip() {
-	echo "skip - $*"
-	skipped=$((skipped + 1))
-}
+. c-tests/results.sh
 
 # ---- versions --------------------------------------------------------------------------
 

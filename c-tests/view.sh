@@ -17,20 +17,7 @@ if ! command -v gcore >/dev/null 2>&1; then
 	echo "skip - talloc-view: package gdb"
 	exit 77
 fi
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-
-check() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		tail -n 20 "$work/log" >&2
-		failed=$((failed + 1))
-	fi
-}
+. c-tests/results.sh
 
 # Its build has a bound of its own, so that a slow registry is told from a slow test.
 timeout 400 make -s view >"$work/log" 2>&1
