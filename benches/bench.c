@@ -443,6 +443,12 @@ static void wide_build(long n)
 		talloc_named_const(root, 48, "wide");
 }
 
+static void wide200_build(long n)
+{
+	while (n-- > 0)
+		talloc_named_const(root, 200, "wide");
+}
+
 static void free_root(long n)
 {
 	(void)n;
@@ -507,6 +513,7 @@ static const struct workload {
 	{ "pool_fill", 20000, begin_root, { { "pool_fill", pool_fill } }, end_root },
 	{ "limit_tree3", 20000, begin_limit, { { "limit_tree3", tree3 } }, end_root },
 	{ "wide", 600000, begin_root, { { "wide_build", wide_build }, { "wide_free", free_root } }, end_root },
+	{ "wide200", 300000, begin_root, { { "wide200_build", wide200_build }, { "wide200_free", free_root } }, end_root },
 	{ "irregular",
 	  200000,
 	  begin_irregular,
@@ -760,6 +767,40 @@ static void late(void)
 	row("late_fresh", fresh * 1e9, "ns");
 	row("late_after", after * 1e9, "ns");
 	row("late", after / fresh, "x");
+}
+
+/* ---- a tree that is built again ----------------------------------------------- */
+
+/* The third time in one process. What is left between two of them are pages, too. */
+static void again(void)
+{
+	const long n = 600000;
+	double built, freed, bytes;
+	int i, round;
+
+	for (round = 0; round < LEAST_ROUNDS; round++) {
+		if (!in_new_process())
+			continue;
+		bytes = resident();
+		for (i = 0; i < 3; i++) {
+			begin_root(n);
+			built = used();
+			wide_build(n);
+			freed = used();
+			built = freed - built;
+			free_root(n);
+			freed = used() - freed;
+		}
+		if (best[0] == 0 || built < best[0])
+			best[0] = built;
+		if (best[1] == 0 || freed < best[1])
+			best[1] = freed;
+		best[2] = resident() - bytes;
+		_exit(0);
+	}
+	row("again_build", best[0] / (double)n * 1e9, "ns");
+	row("again_free", best[1] / (double)n * 1e9, "ns");
+	row("again_left", best[2] / 1024, "KiB");
 }
 
 /* ---- all of them in one process ----------------------------------------------- */
@@ -1247,6 +1288,7 @@ static const struct {
 	{ "memory", memory },
 	{ "trim", trim },
 	{ "late", late },
+	{ "again", again },
 	{ "session", session },
 	{ "cache_full", cache_full },
 	{ "threads", threads },

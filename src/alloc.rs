@@ -79,6 +79,9 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
 pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     unsafe {
+        if ctx.is_null() {
+            return top(ctx, size, name);
+        }
         match spot(ctx, size) {
             Ok(spot) => spot.fill(size, 0, name).user(),
             Err(obstacles) => slow(ctx, size, name, obstacles),

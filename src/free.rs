@@ -83,6 +83,13 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         return object(ptr, location, r);
     }
     if t & !shed::UNASKED == 0 {
+        if t & (POOL | TOP) == TOP {
+            return if c.child().is_some() {
+                top_tree(ptr, location, t)
+            } else {
+                top_leaf(ptr, location, t)
+            };
+        }
         return flagged(ptr, location, t);
     }
     if t & !shed::UNASKED == DTOR {
@@ -130,13 +137,6 @@ fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
             pool_tree(ptr, location, t)
         } else {
             pool_leaf(ptr, location, t)
-        };
-    }
-    if t & TOP != 0 {
-        return if has_children {
-            top_tree(ptr, location, t)
-        } else {
-            top_leaf(ptr, location, t)
         };
     }
     if Limited::is(t) {
