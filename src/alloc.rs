@@ -79,9 +79,6 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
 pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     unsafe {
-        if ctx.is_null() {
-            return top(ctx, size, name);
-        }
         match spot(ctx, size) {
             Ok(spot) => spot.fill(size, 0, name).user(),
             Err(obstacles) => slow(ctx, size, name, obstacles),
@@ -122,11 +119,11 @@ pub unsafe fn slow(
                 large(ctx, size, name)
             };
         }
-        if obstacles == LIMITED {
-            return limited(ctx, size, name);
-        }
         if ctx.is_null() {
             return top(ctx, size, name);
+        }
+        if obstacles == LIMITED {
+            return limited(ctx, size, name);
         }
         any(ctx, size, name)
     }

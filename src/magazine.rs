@@ -12,7 +12,8 @@
 //! A full magazine asks for more room, [`Magazines::grow`]; when it has all of its array,
 //! its lower half goes to a *depot*, from where [`Magazines::refill`] takes it back.  What all of
 //! that may hold is bounded, in bytes: 256 KiB, or a quarter of what is alive where that
-//! is more: a program that frees much and goes on with much is going to want it again.
+//! is more: a program that frees much and goes on with much is going to want it again. One
+//! that frees much and goes on with little keeps less.
 //! Room is taken from classes that have gone cold; a few blocks of each class are kept in
 //! any case.  All of it goes back when the thread ends, the library goes, or memory is
 //! short.
@@ -748,8 +749,8 @@ impl Magazines {
         }
     }
 
-    /// Finds out how much may be kept from now on.
-    fn look(&mut self) {
+    /// Finds out how much may be kept from now on, when blocks of `class` go back to malloc.
+    fn look(&mut self, class: usize) {
         let alive = self.alive();
         let all = ALIVE.0.fetch_add(alive - self.told, Relaxed) + (alive - self.told);
         self.told = alive;
@@ -762,6 +763,12 @@ impl Magazines {
             alive.min(all).max(0) as usize / 4
         } else {
             0
+        };
+        // Each small block pins a page: few of them stay where little is alive.
+        let floor = if may_be_more && class < SMALL {
+            floor.min((alive.max(0) as usize).max(floor / 4))
+        } else {
+            floor
         };
         self.bound = floor.max(share);
     }
@@ -784,7 +791,7 @@ impl Magazines {
         }
         if self.direct < cost {
             self.direct = LOOK;
-            self.look();
+            self.look(class);
             self.shrink_to(self.bound.saturating_sub(more * cost), class);
             if self.reserved + more * cost <= self.bound {
                 return self.grow(class, more);
