@@ -241,25 +241,43 @@ unsafe fn limited(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
     unsafe { any(ctx, size, name) }
 }
 
-/// A small kept block for a chunk without a parent, or below the null context; or any.
+/// A small kept block for a chunk without a parent, while nothing is tracked; or any.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(never)]
 unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
-    mac::ready();
-    if size <= SMALL_MAX && sysmem::every() == 0 {
+    if NULL_CONTEXT.is_set() {
+        // SAFETY: the caller's promise.
+        return unsafe { tracked(ctx, size, name) };
+    }
+    if size <= SMALL_MAX && mac::is_ready() && sysmem::every() == 0 {
         if let Some(block) = magazine::pop(size) {
             let c = Chunk::at(block);
-            let Some(null) = NULL_CONTEXT.get() else {
-                c.born_alone(size as u64 | TOP, name);
-                return c.user();
-            };
-            if below_null(null, c, size, name) {
-                return c.user();
+            c.born_alone(size as u64 | TOP, name);
+            return c.user();
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { any(ctx, size, name) }
+}
+
+/// The same below the null context; or any.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn tracked(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if let Some(null) = NULL_CONTEXT.get() {
+        if size <= SMALL_MAX && sysmem::every() == 0 {
+            if let Some(block) = magazine::pop(size) {
+                let c = Chunk::at(block);
+                if below_null(null, c, size, name) {
+                    return c.user();
+                }
+                // SAFETY: just taken, and not used.
+                unsafe { magazine::put_small(size, block.as_ptr()) };
             }
-            // SAFETY: just taken, and not used.
-            unsafe { magazine::put_small(size, block.as_ptr()) };
         }
     }
     // SAFETY: the caller's promise.

@@ -112,6 +112,15 @@ fn object(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
 /// What has no parent, or the null context.
 #[inline(never)]
 fn top_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::lone_leaf(Chunk::before(ptr), t, location) {
+        return 0;
+    }
+    listed_leaf(ptr, location, t)
+}
+
+/// The same in a list, or where there is no room.
+#[inline(never)]
+fn listed_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     if shed::top_leaf(Chunk::before(ptr), t, location) {
         return 0;
     }

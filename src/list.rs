@@ -105,15 +105,18 @@ pub fn is_intact(c: Chunk, is_top: bool) -> bool {
     can_be_taken_out(c)
 }
 
+/// Is a chunk with `TOP` in no list?  Nobody but its owner puts it into one: so no lock is
+/// needed.
+#[inline(always)]
+pub fn is_alone(c: Chunk) -> bool {
+    c.pprev().is_null()
+}
+
 /// Takes `c`, with that `TOP` or without, out of its list, if it is in one.
 #[inline]
 pub fn unlink(c: Chunk, is_top: bool) -> bool {
     if !is_top {
         return take_out(c);
-    }
-    // Nobody but its owner puts a chunk into a list; so this is true without the lock, too.
-    if c.pprev().is_null() {
-        return true;
     }
     let _lock = root::lock_links();
     if c.pprev().is_null() {

@@ -35,7 +35,7 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(lock) = self.0 {
             lock.unlock();
@@ -91,7 +91,7 @@ impl Lock {
     }
 
     /// Gives it back.
-    #[inline]
+    #[inline(never)]
     pub fn unlock(&self) {
         self.owner.store(0, SeqCst);
         if self.waiting.load(SeqCst) != 0 {

@@ -147,16 +147,22 @@ unsafe extern "C" {
 /// program comes before that, the first chunk does it.
 #[inline]
 pub fn ready() {
-    if key!(public) == 0 {
+    if !is_ready() {
         // SAFETY: there is one thread, and no chunk.
         unsafe { talloc_impl_come() };
     }
 }
 
+/// Has it come?
+#[inline(always)]
+pub fn is_ready() -> bool {
+    key!(public) != 0
+}
+
 /// `tools.c` calls it then.
 #[unsafe(no_mangle)]
 extern "C" fn talloc_impl_make_keys() {
-    if key!(public) == 0 {
+    if !is_ready() {
         make();
     }
 }

@@ -33,6 +33,12 @@ impl Root {
         core::ptr::NonNull::new(self.0.load(Acquire)).map(Chunk::at)
     }
 
+    /// Is there one?
+    #[inline(always)]
+    pub fn is_set(&self) -> bool {
+        !self.0.load(Relaxed).is_null()
+    }
+
     /// Points to `c` from now on.
     pub fn set(&self, c: Option<Chunk>) {
         if let Some(c) = c {

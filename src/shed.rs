@@ -487,6 +487,20 @@ fn leave_flagged(c: Chunk, t: Payload, location: *const c_char) -> bool {
     true
 }
 
+/// The same for a small block of its own that is in no list.
+#[inline(always)]
+pub fn lone_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    if t ^ TOP > SMALL_MAX as u64 || !list::is_alone(c) {
+        return false;
+    }
+    let Some(room) = magazine::room(size_of_payload(t)) else {
+        return false;
+    };
+    c.kill(location);
+    room.keep(c.start());
+    true
+}
+
 /// The same for a small block of its own that has no parent, or the null context.
 #[inline(always)]
 pub fn top_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
