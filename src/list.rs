@@ -105,11 +105,11 @@ pub fn is_intact(c: Chunk, is_top: bool) -> bool {
     can_be_taken_out(c)
 }
 
-/// Is a chunk with `TOP` in no list?  Nobody but its owner puts it into one: so no lock is
-/// needed.
+/// Is a chunk with `TOP` in no list?  No lock is needed: siblings that leave write to its
+/// `pprev`, but not to where its parent stands.
 #[inline(always)]
 pub fn is_alone(c: Chunk) -> bool {
-    c.pprev().is_null()
+    c.parent_user().is_null() && c.pprev().is_null()
 }
 
 /// Takes `c`, with that `TOP` or without, out of its list, if it is in one.
