@@ -641,16 +641,22 @@ class Talloc:
         # What only looks like a header is dropped: nothing leads there, and it leads nowhere.
         found = {place: c for place, c in self.chunks.items() if c is not None}
         # By chance zeros behind a word look like a chunk without a parent: what is below one
-        # is a chunk, or says that it is.
+        # is a chunk, or says that it is; and what its flags speak of is not zero.
         parents = {c.parent - HEADER for c in found.values()}
+
+        def leads_down(c):
+            if c.child != 0:
+                return self.before(c.child + HEADER) is not None
+            is_hollow = c.home == 0 and c.has(MEMBER | POOL | LIMIT) or c.extra == 0 and c.has(DTOR)
+            return not is_hollow
+
         sound = {
             place
             for place, c in found.items()
             if self.is_led_to(c)
             and (
                 c.parent != 0
-                or c.has(TOP | DYING)
-                and (c.child == 0 or place in parents or self.before(c.child + HEADER))
+                or c.has(TOP | DYING) and (place in parents or leads_down(c))
             )
         }
         led_to = set()

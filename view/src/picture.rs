@@ -11,6 +11,7 @@ use crate::tree::{Kept, Kind, NONE, Node, Pool, Problem, Tree};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// How often what does not fit together is looked at again, while it may just be changing.
 const LOOKS: usize = 4;
@@ -359,10 +360,25 @@ impl Headers {
 
     /// Drops what only looks like a header: nothing leads there, and it leads nowhere.
     fn prove(&mut self) {
+        let parents = OnceLock::new();
+        let is_parent = |c: &Raw| {
+            let parents = parents.get_or_init(|| {
+                let all = self.all.iter().map(|c| c.parent);
+                all.collect::<FxHashSet<u64>>()
+            });
+            parents.contains(&c.user())
+        };
+        // By chance zeros behind a word look like a chunk without a parent: what is below one
+        // is a chunk, or says that it is; and what its flags speak of is not zero.
+        let leads_down = |c: &Raw| match c.child {
+            0 => !c.is_hollow(),
+            child => self.get(child).is_some(),
+        };
+        let is_top = |c: &Raw| c.has(TOP | DYING) && (leads_down(c) || is_parent(c));
         let is_sound: Vec<bool> = self
             .all
             .par_iter()
-            .map(|c| self.is_led_to(c) && (c.parent != 0 || c.has(TOP | DYING)))
+            .map(|c| self.is_led_to(c) && (c.parent != 0 || is_top(c)))
             .collect();
         if is_sound.iter().all(|&sound| sound) {
             return;

@@ -49,6 +49,11 @@ impl Raw {
         self.payload & flags != 0
     }
 
+    /// Does it say that there is a pool, a limit or a destructor, where no word leads to one?
+    pub fn is_hollow(&self) -> bool {
+        self.has(MEMBER | POOL | LIMIT) && self.home == 0 || self.has(DTOR) && self.extra == 0
+    }
+
     /// The header at `place`, whose bytes begin there.
     fn of(library: &Library, place: u64, bytes: &[u8]) -> Option<Raw> {
         let bytes: &[u8; HEADER as usize] = bytes.first_chunk()?;
