@@ -6,7 +6,8 @@
 # make bench           times beside the original and malloc; BENCH="churn mix" some
 # make ops             instructions; make ops-update commits to the present ones
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
-#                      make soak-programs MINUTES=n, make cost-programs
+#                      make soak-programs MINUTES=n, make cost-programs, and
+#                      make view-programs, which looks into some with talloc-view
 # make view            the tool talloc-view, with its man pages and completions; needs
 #                      crates that the library does not. make install then takes it along
 # make install         DESTDIR prefix exec_prefix bindir libdir includedir datarootdir as
@@ -252,6 +253,10 @@ soak: stage
 check-programs: stage
 	@sh programs/check.sh '$(stage)'
 
+# talloc-view beside what some of them report themselves, while they are at work.
+view-programs: stage view
+	@sh programs/view.sh '$(stage)' $(build)/view/talloc-view
+
 # Servers under load for as long as you like, and what the programs cost.
 soak-programs: stage
 	@sh programs/soak.sh '$(stage)' '$(MINUTES)'
@@ -303,5 +308,5 @@ clean:
 
 .DELETE_ON_ERROR:
 
-.PHONY: all view doc header check-header install install-strip uninstall stage demo check check-arch check-programs soak soak-programs \
+.PHONY: all view doc header check-header install install-strip uninstall stage demo check check-arch check-programs view-programs soak soak-programs \
 	cost-programs coverage bench ops ops-update check-upstream clean

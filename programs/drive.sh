@@ -85,6 +85,53 @@ for_minutes() {
 	done
 }
 
+# looked TEXT COMMAND...: a line of result/looks
+looked() {
+	text=$1
+	shift
+	if "$@" >look.log 2>&1; then
+		echo "ok - $text"
+	else
+		echo "not ok - $text"
+		sed 's/^/  /' look.log
+	fi >>result/looks
+}
+
+# sound COMMAND...: while it runs, talloc-view check finds nothing wrong in any of the
+# processes that COMMAND names
+sound() {
+	times=0
+	while ! ended "$loaded_by"; do
+		for p in $("$@"); do
+			code=0
+			"$view" check "$p" || code=$?
+			# One that is gone is not to be seen any more.
+			[ $code -eq 0 ] || { [ $code -eq 2 ] && await 5 ended "$p"; } || return 1
+			times=$((times + 1))
+		done
+	done
+	echo "$times times"
+	[ $times -ge 5 ]
+}
+
+# reports PID FILE [COMMAND]: gdb lets it report all there is, after a command of gdb's, and
+# talloc-view sees the same meanwhile
+reports() {
+	cat >commands <<-END
+		set pagination off
+		set confirm off
+		set breakpoint pending on
+		${3-}
+		set \$f = ((void *(*)(const char *, const char *)) fopen)("$PWD/$2", "w")
+		call ((void (*)(void *, void *)) talloc_report_full)(0, \$f)
+		call ((int (*)(void *)) fclose)(\$f)
+		shell "$view" diff $1 "$PWD/$2" && touch "$PWD/$2.is_the_same"
+		detach
+	END
+	timeout 60 gdb -nx -batch -p "$1" -x commands
+	[ "$(grep -c ' contains ' "$2")" -gt 20 ] && [ -e "$2.is_the_same" ]
+}
+
 # What talloc reports as left, each different line once: every process that came
 # and went has its report. Those that ended with a message on its way tell nothing.
 leaks() {

@@ -15,13 +15,32 @@ normal() {
 		s/ in [0-9a-z ]* ([0-9]* files\/sec\.)//'
 }
 
-drive() {
+store() {
 	cp -R "$input/mail" .
 	printf '[database]\npath=%s/mail\n[user]\nname=Reader\nprimary_email=r@example.org\n' "$PWD" >config
 	printf '[new]\ntags=unread;inbox\n[search]\nexclude_tags=deleted\n' >>config
 	NOTMUCH_CONFIG=$PWD/config
 	HOME=$PWD
 	export NOTMUCH_CONFIG HOME
+}
+
+# What talloc-view sees of it, and what it reports itself.
+look() {
+	store
+	TALLOC_REPORT=full:/dev/null notmuch new --quiet &
+	loaded_by=$!
+	sleep 0.5
+	# Where it is not in the midst of malloc.
+	for n in 1 2 3; do
+		looked "notmuch: the same as its talloc_report_full, at work" \
+			reports $loaded_by full$n "$(printf 'tbreak _talloc_free\ncontinue')"
+	done
+	looked "notmuch: nothing wrong at work" sound echo $loaded_by
+	wait $loaded_by
+}
+
+drive() {
+	store
 	timed new notmuch new --quiet
 	notmuch tag +milky -- subject:milk
 	notmuch tag +deleted -inbox -- from:writer7

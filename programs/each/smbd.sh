@@ -70,6 +70,49 @@ drive() {
 	listing <sessions >result/sessions
 }
 
+# What talloc-view sees of it, and what it says itself.
+look() {
+	serve
+	clients &
+	loaded_by=$!
+	looked "smbd: nothing wrong in any process under load" sound processes
+	wait $loaded_by
+	# One client that stays.
+	{
+		echo "put $input/1/f1.txt there"
+		sleep 60
+	} | smbclient -s smb.conf -p "$port" //127.0.0.1/share -U root%word >stays 2>&1 &
+	daemons="$daemons $!"
+	await 30 test -e share/there
+	await 30 idle
+	for p in $(processes); do
+		looked "smbd: the same as smbcontrol pool-usage" says $p
+	done
+	[ "$(grep -c pool-usage result/looks)" -ge 4 ]
+}
+
+processes() {
+	pgrep -f "^smbd -s $PWD/smb.conf"
+}
+
+# Nothing has been done for a second.
+idle() {
+	before=$(work_done)
+	sleep 1
+	[ "$before" = "$(work_done)" ]
+}
+
+work_done() {
+	for p in $(processes); do
+		cut -d ' ' -f 14,15 "/proc/$p/stat"
+	done
+}
+
+says() { # PID
+	smbcontrol -s smb.conf "$1" pool-usage >usage
+	[ "$(grep -c ' contains ' usage)" -gt 20 ] && "$view" diff "$1" usage
+}
+
 # One client that stays, and others that come and go.
 soak() {
 	serve

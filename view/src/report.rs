@@ -7,6 +7,8 @@ use std::io::{BufRead, Read};
 
 /// More than any report line is, names included.
 const LONGEST: u64 = 1 << 20;
+/// What short names are filled up to.
+const FILLED: usize = 30;
 /// Lines that a name with newlines in it may take.
 const JOINED: usize = 16;
 
@@ -173,9 +175,16 @@ fn parse(text: &str, deepest: usize) -> Option<(usize, Line)> {
         };
         return Some((0, line));
     }
-    // A name may begin with spaces, or be one.
-    let spaces = text.len() - text.trim_start_matches(' ').len();
-    let depth = (spaces / 4).min(deepest);
+    // A name may begin with spaces, or be none. Short ones were filled up: where those end
+    // tells the depth.
+    let spaces = (text.len() - text.trim_start_matches(' ').len()) / 4;
+    let depth = text
+        .rfind(" contains ")
+        .and_then(|end| end.checked_sub(FILLED))
+        .map(|indented| indented / 4)
+        .filter(|&depth| depth <= spaces && text[4 * depth..].find(" contains ") == Some(FILLED))
+        .unwrap_or(spaces)
+        .min(deepest);
     let text = &text[4 * depth..];
     if let Some((name, rest)) = text.rsplit_once(" is a memlimit context (max_size = ") {
         let (max, rest) = rest.split_once(" bytes, cur_size = ")?;
@@ -201,22 +210,14 @@ fn parse_chunk(name: &str, rest: &str) -> Option<Line> {
     let (bytes, rest) = rest.split_once(" bytes in ")?;
     let (blocks, rest) = rest.split_once(" blocks (ref ")?;
     let (references, address) = rest.split_once(')')?;
-    if let (Some(text), "char") = (address.strip_prefix(": "), name.trim_end_matches(' ')) {
-        // A text, whose name is itself.
-        return Some(Line::Chunk {
-            name: text.trim_start_matches(' ').to_owned(),
-            bytes: number(bytes)?,
-            blocks: number(blocks)?,
-            references: references.parse().ok()?,
-            address: 0,
-        });
-    }
-    let address = match address.strip_prefix(' ')? {
-        "(nil)" => 0,
-        hex => u64::from_str_radix(hex.strip_prefix("0x")?, 16).ok()?,
+    let address = match address.strip_prefix(' ') {
+        // Samba shows what is in a text in place of where it is.
+        None if address.starts_with(": ") && name.trim_end_matches(' ') == "char" => 0,
+        None => return None,
+        Some("(nil)") => 0,
+        Some(hex) => u64::from_str_radix(hex.strip_prefix("0x")?, 16).ok()?,
     };
-    // Short names were filled up to 30 characters.
-    let name = if name.len() <= 30 {
+    let name = if name.len() <= FILLED {
         name.trim_end_matches(' ')
     } else {
         name

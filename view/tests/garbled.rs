@@ -272,6 +272,7 @@ fn odd_but_right_reports() {
         \x20   two\nlines                      contains     20 bytes in   2 blocks (ref 0) 0x10\n\
         \x20           is a memlimit context (max_size = 7 bytes, cur_size = 5 bytes)\n\
         \x20           contains      5 bytes in   1 blocks (ref 2) 0x20\n\
+        \x20                                      contains      3 bytes in   1 blocks (ref 0) 0x30\n\
         \n\
         talloc report on ' contains ' (total      1 bytes in   1 blocks)\n\
         \x20   char                           contains      1 bytes in   1 blocks (ref 0):    x\n\
@@ -280,12 +281,14 @@ fn odd_but_right_reports() {
     let of = |i: u32| (tree.name(i), tree.node(i).size, tree.node(i).parent);
     let none = talloc_view::tree::NONE;
     assert_eq!(of(0), ("a\nb", 10, none));
-    assert_eq!(of(1), ("two\nlines", 15, 0));
+    assert_eq!(of(1), ("two\nlines", 12, 0));
     assert_eq!(of(2), ("", 5, 1));
     assert_eq!(tree.node(2).limit, Some((7, 5)));
     assert_eq!(tree.node(2).references, 2);
-    assert_eq!(of(3), (" contains ", 0, none));
-    assert_eq!(of(4), ("x", 1, 3));
+    // Filled up, so that its depth is told by where it ends.
+    assert_eq!(of(3), ("", 3, 1));
+    assert_eq!(of(4), (" contains ", 0, none));
+    assert_eq!(of(5), ("char", 1, 4));
     let file = common::folder("pipe").join("fifo");
     let path = std::ffi::CString::new(file.to_str().unwrap()).unwrap();
     // SAFETY: a C string.
@@ -303,5 +306,5 @@ fn odd_but_right_reports() {
         panic!("a pipe is a report");
     };
     writer.join().unwrap();
-    assert_eq!(tree.nodes.len(), 5);
+    assert_eq!(tree.nodes.len(), 6);
 }
