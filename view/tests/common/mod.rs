@@ -70,7 +70,7 @@ pub fn compile_with(source: &str, flags: &[&str], to: &Path) -> PathBuf {
 
 impl Program {
     pub fn start(program: &Path) -> Program {
-        Program::of(&mut Command::new(program))
+        Program::of(Command::new(program).current_dir(program.parent().unwrap()))
     }
 
     /// The same on Debian's own library.
@@ -127,6 +127,36 @@ impl Program {
             .stderr(Stdio::null())
             .status();
         assert!(status.expect("gcore, of Debian's gdb").success() && core.exists());
+        core
+    }
+
+    /// Its core, by the kernel, in the folder of the program; `None` where that puts cores
+    /// elsewhere.
+    pub fn own_core(mut self) -> Option<PathBuf> {
+        let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
+        if pattern.contains(['/', '|']) {
+            return None;
+        }
+        let folder = fs::read_link(format!("/proc/{}/cwd", self.pid())).unwrap();
+        let all = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        // SAFETY: a process of ours, and a limit that is read.
+        let may = unsafe {
+            libc::prlimit(self.pid(), libc::RLIMIT_CORE, &all, std::ptr::null_mut()) == 0
+                && libc::kill(self.pid(), libc::SIGABRT) == 0
+        };
+        let is_core =
+            |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes()[..4] == *b"core";
+        self.child.wait().unwrap();
+        let files = fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let core = files
+            .filter(is_core)
+            .max_by_key(|path| path.metadata().unwrap().modified().unwrap());
+        assert!(core.is_some() || !may, "no core");
         core
     }
 }
