@@ -147,8 +147,11 @@ impl Program {
             libc::prlimit(self.pid(), libc::RLIMIT_CORE, &all, std::ptr::null_mut()) == 0
                 && libc::kill(self.pid(), libc::SIGABRT) == 0
         };
-        let is_core =
-            |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes()[..4] == *b"core";
+        let is_core = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default();
+            name.as_encoded_bytes().starts_with(b"core")
+        };
+        drop(self.stdin.take());
         self.child.wait().unwrap();
         let files = fs::read_dir(folder)
             .unwrap()
