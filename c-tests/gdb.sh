@@ -150,7 +150,7 @@ cat >"$work/want" <<-'END'
 END
 asked() { # COMMAND...: what comes before, then all that can be asked
 	debug "$work/known" "$@" 'echo ---\n' 'talloc tree all' 'talloc tree top --depth 1' \
-		'talloc find t*' 'talloc check all' 'talloc check top' 'talloc info thing' \
+		'talloc find "t*"' 'talloc check all' 'talloc check top' 'talloc info thing' \
 		'talloc info gone' 'talloc info pool' 'talloc info cache' 'talloc info object' \
 		'talloc info limited' 'output $talloc_name(thing)' 'echo \n' \
 		'output $talloc_name(unrelated)' 'echo \n' 'output top' 'echo \n' \

@@ -1078,6 +1078,9 @@ class FindCommand(Command):
         super().__init__(name, gdb.COMPLETE_NONE)
 
     def run(self, argument):
+        # As in a shell, quotes are no part of it.
+        if len(argument) > 2 and argument[0] == argument[-1] and argument[0] in "'\"":
+            argument = argument[1:-1]
         for talloc in each_talloc():
             matches = {}
             rows = []
