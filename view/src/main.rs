@@ -10,7 +10,7 @@ use std::time::Duration;
 use talloc_view::cli::{Cli, Command, How};
 use talloc_view::progress::Progress;
 use talloc_view::rows::{self, Shown};
-use talloc_view::source::Source;
+use talloc_view::source::{Image, Source};
 use talloc_view::table::{Format, Table, plain};
 use talloc_view::tree::{NONE, Problem, Tree};
 use talloc_view::{compare, graph, json, leaks, manual, watch};
@@ -29,7 +29,34 @@ fn main() -> ExitCode {
 }
 
 fn read(what: &str, how: &How) -> Result<Tree, String> {
-    Ok(Source::open(what, how.stop)?.tree())
+    match Source::open(what, how.stop)? {
+        Source::Report(tree) => Ok(tree),
+        Source::Image(image) => tree_of(what, &image, &Progress::default()),
+    }
+}
+
+/// How often something has to be wrong in a process that runs on.
+const LOOKS: u64 = 8;
+
+/// The tree of an image of `what`, with those problems that last: what is wrong stays so; what
+/// only changed between two reads does not.
+fn tree_of(what: &str, image: &Image, progress: &Progress) -> Result<Tree, String> {
+    let mut tree = image.tree(progress);
+    for look in 1..LOOKS {
+        if tree.problems.is_empty() || !image.memory.is_moving() {
+            break;
+        }
+        // A thread may have to wait for its turn in the midst of a change.
+        std::thread::sleep(Duration::from_millis(20 * look));
+        // Anew: its maps may have changed, too.
+        let Source::Image(again) = Source::open(what, false)? else {
+            return Err(format!("{what} has gone"));
+        };
+        let again = again.tree(&Progress::default()).problems;
+        let again: HashSet<Problem> = again.into_iter().collect();
+        tree.problems.retain(|p| again.contains(p));
+    }
+    Ok(tree)
 }
 
 fn written(result: io::Result<()>) -> Result<(), String> {
@@ -169,7 +196,7 @@ fn run(command: Command) -> Result<u8, String> {
                     (tree, Vec::new())
                 }
                 Source::Image(image) => {
-                    let tree = image.tree(&progress);
+                    let tree = tree_of(&input.source, &image, &progress)?;
                     let leaks = leaks::find(&image, &tree, &progress);
                     (tree, leaks)
                 }
@@ -184,40 +211,13 @@ fn run(command: Command) -> Result<u8, String> {
     Ok(0)
 }
 
-/// How often something has to be wrong in a process that runs on.
-const LOOKS: u64 = 8;
-
 /// What is wrong.
 fn check(source: &str, how: &How) -> Result<u8, String> {
-    let (tree, problems) = match Source::open(source, how.stop)? {
-        Source::Report(tree) => {
-            needs_memory(&tree)?;
-            (tree, Vec::new())
-        }
-        Source::Image(image) => {
-            let tree = image.tree(&Progress::default());
-            let mut problems = tree.problems.clone();
-            // What is wrong stays so; what only changed between two reads does not.
-            for look in 1..LOOKS {
-                if problems.is_empty() || !image.memory.is_moving() {
-                    break;
-                }
-                // A thread may have to wait for its turn in the midst of a change.
-                std::thread::sleep(Duration::from_millis(20 * look));
-                // Anew: its maps may have changed, too.
-                let Source::Image(again) = Source::open(source, false)? else {
-                    return Err(format!("{source} has gone"));
-                };
-                let again = again.tree(&Progress::default()).problems;
-                let again: HashSet<Problem> = again.into_iter().collect();
-                problems.retain(|p| again.contains(p));
-            }
-            (tree, problems)
-        }
-    };
+    let tree = read(source, how)?;
+    needs_memory(&tree)?;
     let mut table = Table::new(&["address", "name", "problem"]);
     use talloc_view::table::Cell::Text;
-    for p in &problems {
+    for p in &tree.problems {
         table.row(vec![
             Text(format!("{:#x}", p.address)),
             Text(p.name.clone()),
@@ -229,7 +229,7 @@ fn check(source: &str, how: &How) -> Result<u8, String> {
         written(table.write(how.format, &mut out))?;
     }
     if how.format == Format::Table {
-        let n = problems.len();
+        let n = tree.problems.len();
         let (chunks, pools) = (tree.nodes.len(), tree.pools.len());
         let mut line = format!(
             "{}: {chunks} chunks, {pools} pools and caches, ",
@@ -249,7 +249,7 @@ fn check(source: &str, how: &How) -> Result<u8, String> {
         written(writeln!(out, "{}", plain(&line)))?;
     }
     written(out.flush())?;
-    Ok(u8::from(!problems.is_empty()))
+    Ok(u8::from(!tree.problems.is_empty()))
 }
 
 fn generate(folder: &Path) -> Result<(), String> {

@@ -101,11 +101,4 @@ impl Source {
             what,
         )?))
     }
-
-    pub fn tree(self) -> Tree {
-        match self {
-            Source::Image(image) => image.tree(&Progress::default()),
-            Source::Report(tree) => tree,
-        }
-    }
 }
