@@ -14,12 +14,8 @@ if [ $# -ne 2 ] || [ ! -f "$1" ]; then
 	exit 2
 fi
 name=$(basename "$1" .tar.xz)
-for tool in dpkg-source xz; do
-	if ! command -v $tool >/dev/null 2>&1; then
-		echo "$0: there is no command $tool; packages dpkg-dev and xz-utils have it" >&2
-		exit 1
-	fi
-done
+. "$(dirname "$0")/need.sh"
+have dpkg-source:dpkg-dev xz:xz-utils
 rm -rf "$2"
 mkdir -p "$2"
 cp "$1" "$2/talloc-rust_${name#talloc-}.orig.tar.xz"

@@ -20,6 +20,8 @@ case $2 in
 *) file=$PWD/$2 ;;
 esac
 cd "$(dirname "$0")/.."
+. packaging/need.sh
+have git:git xz:xz-utils
 : "${CARGO:=cargo}"
 # A folder that lies in somebody else's repository is not committed.
 if [ ! -e .git ] || ! git rev-parse -q --verify HEAD >/dev/null; then

@@ -13,13 +13,8 @@ if [ $# -ne 2 ] || [ ! -f "$1" ]; then
 	echo "usage: $0 talloc-RELEASE.tar.xz FOLDER" >&2
 	exit 2
 fi
-if ! command -v rpmbuild >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-	env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends rpm >/dev/null 2>&1 || :
-fi
-if ! command -v rpmbuild >/dev/null 2>&1; then
-	echo "$0: there is no command rpmbuild; the package rpm-build, in Debian rpm, has it" >&2
-	exit 1
-fi
+. "$(dirname "$0")/need.sh"
+have rpmbuild:rpm xz:xz-utils
 rm -rf "$2"
 mkdir -p "$2/SOURCES"
 cp "$1" "$2/SOURCES"
