@@ -99,12 +99,7 @@ unshare --mount $map true 2>/dev/null || mounts=
 scale=$SCALE
 purpose=check
 for name in $PROGRAMS; do
-	load "$name"
-	case $? in
-	0) ;;
-	1) skipped=$((skipped + 1)) && continue ;;
-	*) failed=$((failed + 1)) && continue ;;
-	esac
+	is_loaded "$name" || continue
 	case $mounts-$privileges in
 	-*mounts*)
 		echo "$name: not run, it needs mounts of its own, which are not allowed here"

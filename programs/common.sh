@@ -152,6 +152,17 @@ load() {
 	return 2
 }
 
+# is_loaded NAME: the same, and $skipped and $failed count what is not
+is_loaded() {
+	load "$1"
+	case $? in
+	0) return 0 ;;
+	1) skipped=$((skipped + 1)) ;;
+	*) failed=$((failed + 1)) ;;
+	esac
+	return 1
+}
+
 # ---- running -----------------------------------------------------------------
 
 # in_way WAY COMMAND...: on the original or a copy of it, or on ours taken in that way

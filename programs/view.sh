@@ -26,12 +26,7 @@ passed=0
 failed=0
 skipped=0
 for name in $PROGRAMS; do
-	load "$name"
-	case $? in
-	0) ;;
-	1) skipped=$((skipped + 1)) && continue ;;
-	*) failed=$((failed + 1)) && continue ;;
-	esac
+	is_loaded "$name" || continue
 	if ! command -v look >/dev/null; then
 		echo "$0: there is nothing to be looked at in $name" >&2
 		exit 2

@@ -16,7 +16,7 @@ normal() {
 }
 
 store() {
-	cp -R "$input/mail" .
+	[ -d mail ] || cp -R "$input/mail" .
 	printf '[database]\npath=%s/mail\n[user]\nname=Reader\nprimary_email=r@example.org\n' "$PWD" >config
 	printf '[new]\ntags=unread;inbox\n[search]\nexclude_tags=deleted\n' >>config
 	NOTMUCH_CONFIG=$PWD/config
@@ -26,6 +26,8 @@ store() {
 
 # What talloc-view sees of it, and what it reports itself.
 look() {
+	# So many that it is still at work when all has been looked at.
+	mails 8000
 	store
 	TALLOC_REPORT=full:/dev/null notmuch new --quiet &
 	loaded_by=$!
