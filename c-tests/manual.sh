@@ -13,27 +13,8 @@ if [ $# -ne 1 ] || [ ! -f "$1/share/man/man3/talloc.3" ]; then
 fi
 stage=$(cd "$1" && pwd) || exit 2
 cd "$(dirname "$0")/.." || exit 2
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
 tools=c-tests/manual
-failed=0
-skipped=0
-
-check() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		head -n 30 "$work/log" >&2
-		failed=$((failed + 1))
-	fi
-}
-
-skip() { # TEXT
-	echo "skip - $1"
-	skipped=1
-}
+. c-tests/results.sh
 
 # ---- complete, and the same as the header ---------------------------------------
 
