@@ -5,11 +5,14 @@
 //! member of a pool, a block from malloc, a chunk without a parent, one below a limit; what
 //! has more than one of these, or is watched, goes step by step, by [`Site`].
 
-use crate::header::{Chunk, EASY, HEADER, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, TOP, user_of};
+use crate::header::{
+    Chunk, EASY, EXACT, HEADER, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, TOP, user_of,
+};
 use crate::limit::{self, Account};
 use crate::magazine::{self, SMALL_MAX};
+use crate::pool::{self, NoPlace};
 use crate::root::{self, NULL_CONTEXT};
-use crate::{list, mac, pool, sysmem, tools};
+use crate::{list, mac, sysmem, tools};
 use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null_mut};
 
@@ -89,6 +92,7 @@ pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> 
 const IN_POOL: Obstacles = MEMBER >> EASY;
 const POOL_IN_POOL: Obstacles = (MEMBER | POOL) >> EASY;
 const LIMITED: Obstacles = LIMIT >> EASY;
+const WATCHED: Obstacles = EXACT >> EASY;
 
 /// All that [`spot`] is not for; it found these obstacles.
 ///
@@ -105,12 +109,14 @@ pub unsafe fn slow(
     unsafe {
         // A pool, in a pool, or both, and nothing else but `EXACT`.
         if obstacles.wrapping_sub(IN_POOL) <= POOL_IN_POOL - IN_POOL {
-            if size < MAX_SIZE {
-                if let Some(c) = member(Chunk::before(ctx), size, name) {
-                    return c.user();
-                }
+            if size >= MAX_SIZE {
+                return any(ctx, size, name);
             }
-            return any(ctx, size, name);
+            return match member(Chunk::before(ctx), size, name) {
+                Ok(c) => c.user(),
+                Err(NoPlace::Full) => beside_pool(ctx, size, name, obstacles),
+                Err(NoPlace::Lost) => any(ctx, size, name),
+            };
         }
         if obstacles == 0 {
             return if size <= SMALL_MAX {
@@ -186,7 +192,7 @@ unsafe fn below_lost_children(
     }
 }
 
-/// A large kept block below an easy parent; or any.
+/// A large kept block where no pool has room and nothing counts it; or any.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
@@ -208,13 +214,43 @@ unsafe fn large(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_
 /// A member below a parent that is a pool or in one, if there is room; `size` is not too
 /// large for any chunk.
 #[inline(always)]
-fn member(parent: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
+fn member(parent: Chunk, size: usize, name: *const c_char) -> Result<Chunk, NoPlace> {
     let (place, r) = pool::carve_fast(parent, HEADER + size)?;
-    let first = list::first_below(parent).ok()?;
+    let first = list::first_below(parent).map_err(|()| NoPlace::Lost)?;
     let c = place.take();
     c.set_home(r.cast());
     let spot = Spot { c, parent, first };
-    Some(spot.fill(size, MEMBER, name))
+    Ok(spot.fill(size, MEMBER, name))
+}
+
+/// Below a parent in a pool that has no room: as below an easy one, where nothing counts it.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn beside_pool(
+    ctx: *const c_void,
+    size: usize,
+    name: *const c_char,
+    obstacles: Obstacles,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if obstacles & WATCHED != 0 || limit::any() {
+            return any(ctx, size, name);
+        }
+        if size > SMALL_MAX {
+            return large(ctx, size, name);
+        }
+        let parent = Chunk::before(ctx);
+        if let Ok(first) = list::first_below(parent) {
+            if let Some(block) = magazine::pop(size) {
+                let c = Chunk::at(block);
+                return Spot { c, parent, first }.fill(size, 0, name).user();
+            }
+        }
+        fresh(ctx, size, name)
+    }
 }
 
 /// A small kept block below a parent whose account counts it, if that has room; or any.

@@ -21,7 +21,8 @@
 //! function of ours needs after a call out it puts on [`Hold`].
 
 use crate::header::{
-    Chunk, DTOR, DYING, HANDLE, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive,
+    Chunk, DTOR, DYING, FLAGS, HANDLE, HELD, LIMIT, MEMBER, ORPHAN, POOL, Payload, REF, RUNNING,
+    TOP, is_alive,
 };
 use crate::hold::Hold;
 use crate::records::{self, Record};
@@ -139,26 +140,16 @@ fn top_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 /// What is neither plain nor just a member, and has nothing to be asked.
 #[inline(never)]
 fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    let c = Chunk::before(ptr);
-    let has_children = c.child().is_some();
+    if Chunk::before(ptr).child().is_none() {
+        return leaf(ptr, location, t);
+    }
     if t & POOL != 0 {
-        return if has_children {
-            pool_tree(ptr, location, t)
-        } else {
-            pool_leaf(ptr, location, t)
-        };
+        return pool_tree(ptr, location, t);
     }
     if Limited::is(t) {
-        return if has_children {
-            tree::<Limited>(ptr, location, t)
-        } else {
-            leaf::<Limited>(ptr, location, t)
-        };
+        return tree::<Limited>(ptr, location, t);
     }
-    if has_children {
-        return any_tree(ptr, location, t);
-    }
-    leaf::<Large>(ptr, location, t)
+    any_tree(ptr, location, t)
 }
 
 /// What has a destructor, and nothing else to be asked.
@@ -171,14 +162,17 @@ fn with_destructor(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_i
     let running = c.add(RUNNING);
     // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or move.
     let refuses = unsafe { destructor(ptr) } == -1;
-    if refuses || c.head() != running {
+    if c.head() != running {
         return answered(ptr, location, refuses);
     }
     c.sub(RUNNING);
+    if refuses {
+        return -1;
+    }
     unasked(ptr, location, t & !DTOR)
 }
 
-/// Its destructor refused, or changed it.
+/// Its destructor changed it.
 #[inline(never)]
 fn answered(ptr: *mut c_void, location: *const c_char, refuses: bool) -> c_int {
     match asked(Chunk::before(ptr), refuses, location) {
@@ -197,7 +191,7 @@ fn unasked(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     if Chunk::before(ptr).child().is_some() {
         return tree::<Plain>(ptr, location, t);
     }
-    leaf::<Plain>(ptr, location, t)
+    leaf(ptr, location, t)
 }
 
 /// Frees a chunk and all below it; the fast way is for what is all of one kind.
@@ -209,33 +203,26 @@ fn tree<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int
     any_tree(ptr, location, t)
 }
 
-/// Frees a leaf; the fast way is for what is of that kind.
-#[inline(never)]
-fn leaf<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if K::is(t) && shed::leaf::<K>(Chunk::before(ptr), t, location) {
-        return 0;
+/// A chunk with nothing below it and nobody to be asked, of any kind.
+#[inline(always)]
+fn leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    match t >> FLAGS << FLAGS {
+        0 if Plain::is(t) => leaf_of::<Plain>(ptr, location, t),
+        0 => leaf_of::<Large>(ptr, location, t),
+        MEMBER => leaf_of::<Member>(ptr, location, t),
+        POOL => leaf_of::<Pool>(ptr, location, t),
+        MEMBER_POOL => leaf_of::<InnerPool>(ptr, location, t),
+        LIMIT if Limited::is(t) => leaf_of::<Limited>(ptr, location, t),
+        _ => any_leaf(ptr, location, t),
     }
-    any_leaf(ptr, location, t)
 }
 
-/// A pool with what is in it, and perhaps below that.
-#[inline(never)]
-fn pool_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if shed::all_below::<Member>(Chunk::before(ptr), location) {
-        return pool_leaf(ptr, location, t);
-    }
-    any_tree(ptr, location, t)
-}
+const MEMBER_POOL: Payload = MEMBER | POOL;
 
+/// The fast way for one of that kind.
 #[inline(never)]
-fn pool_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    let c = Chunk::before(ptr);
-    let is_gone = if Pool::is(t) {
-        shed::leaf::<Pool>(c, t, location)
-    } else {
-        InnerPool::is(t) && shed::leaf::<InnerPool>(c, t, location)
-    };
-    if is_gone {
+fn leaf_of<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::leaf::<K>(Chunk::before(ptr), t, location) {
         return 0;
     }
     any_leaf(ptr, location, t)
@@ -243,25 +230,33 @@ fn pool_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 
 #[inline(never)]
 fn any_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    result(shed::release(Chunk::before(ptr), t, location))
+    if shed::remove(Chunk::before(ptr), t, location) {
+        0
+    } else {
+        -1
+    }
+}
+
+/// A pool with what is in it, and perhaps below that.
+#[inline(never)]
+fn pool_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::all_below::<Member>(Chunk::before(ptr), location) {
+        return leaf(ptr, location, t);
+    }
+    any_tree(ptr, location, t)
 }
 
 #[inline(never)]
 fn any_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     let c = Chunk::before(ptr);
     let Some(at) = shed::below(c, location) else {
-        return result(shed::release(c, t, location));
+        return leaf(ptr, location, t);
     };
     hide_between(c, at);
     going(c, at, None);
     free_below(c, at, location);
     finish(c, location);
     0
-}
-
-#[inline(always)]
-fn result(is_gone: bool) -> c_int {
-    if is_gone { 0 } else { -1 }
 }
 
 #[inline(never)]
@@ -467,10 +462,15 @@ fn step_into(
 ) -> Option<Chunk> {
     // The owner of a reference inherits the child, unless the destructor of the child gets
     // rid of that owner. The null context is nobody's heir.
-    let heir = refs::newest_owner(child).flatten();
+    let t = child.payload();
+    let heir = if t & REF == 0 {
+        None
+    } else {
+        refs::newest_owner(child).flatten()
+    };
     let heir = heir.filter(|&heir| Some(heir) != NULL_CONTEXT.get());
     let held = heir.map(Hold::on);
-    let step = begin(child, child.payload(), Some(cur), location);
+    let step = begin(child, t, Some(cur), location);
     match step {
         Step::Going(at) => return Some(at),
         Step::Gone => return None,
@@ -513,11 +513,14 @@ fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> St
         // SAFETY: set by the caller for this chunk. While it runs, the chunk cannot go or
         // move.
         let refuses = unsafe { destructor(c.user()) } == -1;
-        if refuses || c.head() != running {
+        if c.head() != running {
             match asked(c, refuses, location) {
                 Err(step) => return step,
                 Ok(now) => t = now,
             }
+        } else if refuses {
+            c.sub(RUNNING);
+            return Step::Refused;
         }
     }
     if c.child().is_some() {
@@ -528,10 +531,9 @@ fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> St
         }
     }
     // Nobody is asked any more: it need not be hidden first.
-    if shed::release(c, t & !DTOR, location) {
-        Step::Gone
-    } else {
-        Step::Refused // after a fault
+    match leaf(c.user(), location, t & !DTOR) {
+        0 => Step::Gone,
+        _ => Step::Refused, // after a fault
     }
 }
 
@@ -566,7 +568,7 @@ fn without_references(c: Chunk, mut t: Payload, location: *const c_char) -> Resu
     }
 }
 
-/// The destructor of `c` refused, or changed it: what is it now, if it goes?
+/// The destructor of `c` changed it: what is it now, if it goes?
 #[inline(never)]
 fn asked(c: Chunk, refuses: bool, location: *const c_char) -> Result<Payload, Step> {
     let t = c.payload();
@@ -612,7 +614,7 @@ fn finish(c: Chunk, location: *const c_char) {
     let t = c.payload() & !ORPHAN;
     if is_alive(t) {
         c.set_payload(t);
-        shed::remove(c, t, location);
+        leaf(c.user(), location, t & !DTOR);
     } else {
         c.bad();
     }

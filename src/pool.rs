@@ -96,7 +96,7 @@ fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) 
     with_room_slow(ctx, size, room, name)
 }
 
-/// A kept block below an easy parent, or room in a pool, and a kept record.
+/// Room in a pool, or a kept block where there is none, and a kept record.
 #[inline(always)]
 fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
     let before = round(HEADER + size);
@@ -108,16 +108,18 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
     }
     let first = list::first_below(parent).ok()?;
     let record = magazine::pop_record()?;
-    let (c, outer) = if is_easy {
-        match magazine::pop_block(bytes) {
+    let carved = if is_easy {
+        Err(NoPlace::Full)
+    } else {
+        carve_fast(parent, bytes)
+    };
+    let (c, outer) = match carved {
+        Ok((place, r)) => (place.take(), r),
+        Err(NoPlace::Full) if is_easy || !limit::any() => match magazine::pop_block(bytes) {
             Some(block) => (Chunk::at(block), null_mut()),
             None => return not_opened(record),
-        }
-    } else {
-        match carve_fast(parent, bytes) {
-            Some((place, r)) => (place.take(), r),
-            None => return not_opened(record),
-        }
+        },
+        Err(_) => return not_opened(record),
     };
     let (r, start) = (record.as_ptr(), c.start().wrapping_add(before - LESS));
     // SAFETY: a fresh record.
@@ -256,19 +258,27 @@ pub struct Place {
     after: *mut u8,
 }
 
+/// Why there is no [`Place`].
+pub enum NoPlace {
+    /// The pool has no room for it, or is a cache.
+    Full,
+    /// The parent does not lead to its pool.
+    Lost,
+}
+
 /// The same for a `parent` that is a pool, or just a member: the fast way, where nobody
 /// watches.
 #[inline(always)]
-pub fn carve_fast(parent: Chunk, bytes: usize) -> Option<(Place, *mut Record)> {
-    let r = records::pool_around(parent)?;
+pub fn carve_fast(parent: Chunk, bytes: usize) -> Result<(Place, *mut Record), NoPlace> {
+    let r = records::pool_around(parent).ok_or(NoPlace::Lost)?;
     let (next, bytes) = (record!(r).next, round(bytes));
     // None in a cache, and none, or less, where it is watched.
     let room = record!(r).end.addr().wrapping_sub(next.addr()) as isize;
     if room < bytes as isize {
-        return None;
+        return Err(NoPlace::Full);
     }
     let after = next.wrapping_add(bytes);
-    Some((Place { r, next, after }, r))
+    Ok((Place { r, next, after }, r))
 }
 
 impl Place {

@@ -479,6 +479,12 @@ fn leave_as<K: Kind>(c: Chunk, next: Option<Chunk>, t: Payload, location: *const
 
 #[inline(never)]
 fn leave_flagged(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    if Pool::is(t) && leave_as::<Pool>(c, None, t, location) {
+        return true;
+    }
+    if InnerPool::is(t) && leave_as::<InnerPool>(c, None, t, location) {
+        return true;
+    }
     // Nobody is to be called now, as a fault would do.
     if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
         return false;
@@ -515,23 +521,8 @@ pub fn top_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
 
 // ---- one chunk of any kind ----------------------------------------------------
 
-/// Out of the list and the accounts; the memory goes back.  False after a fault.  `t` is
-/// without `DTOR`, and nothing is below it any more.
-#[inline(always)]
-pub fn release(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    if Plain::is(t) && list::take_out(c) {
-        c.kill(location);
-        // SAFETY: the block of a plain chunk that is gone.
-        unsafe { magazine::put_small(t as usize, c.start()) };
-        return true;
-    }
-    if Member::is(t) && leaf::<Member>(c, t, location) {
-        return true;
-    }
-    remove(c, t, location)
-}
-
-/// The same for any chunk.
+/// A leaf of any kind: out of the list and the accounts; the memory goes back.  False after a
+/// fault.
 #[inline(never)]
 pub fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
     let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);

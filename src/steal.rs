@@ -97,7 +97,15 @@ pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {
 
 /// Makes `c` the newest child of `new`, or of the null context.  A dying chunk stays where
 /// it is.
+#[inline]
 pub fn change(new: Option<Chunk>, c: Chunk) {
+    if !new.is_some_and(|new| move_fast(new, c)) {
+        change_any(new, c);
+    }
+}
+
+#[inline(never)]
+fn change_any(new: Option<Chunk>, c: Chunk) {
     let t = c.payload();
     if t & DYING != 0 {
         return;

@@ -110,10 +110,16 @@ fn next(c: Chunk) -> Option<Chunk> {
 }
 
 /// Is `c` the newest child that can be seen? True without a parent, too.
+#[inline]
 pub fn is_newest(c: Chunk) -> bool {
     let Some(p) = c.list_parent() else {
         return true;
     };
+    c.pprev() == p.child_link() && !root::is_shared(p) || is_first_in_sight(p, c)
+}
+
+#[inline(never)]
+fn is_first_in_sight(p: Chunk, c: Chunk) -> bool {
     // The list below the null context may be long, and is shared; only dying ones are
     // passed over.
     let _lock = root::is_shared(p).then(root::lock_links);
@@ -457,7 +463,9 @@ fn distinct(c: Chunk, up: fn(Chunk) -> Option<Chunk>) -> usize {
 
 /// Is `above` the chunk `c` or above it?
 pub fn is_above(above: Chunk, c: Chunk) -> bool {
-    ancestors(c).any(|a| a == above)
+    // SAFETY: both are chunks.
+    let is_near = unsafe { is_near(c.user(), above.user()) };
+    is_near.unwrap_or_else(|| ancestors(c).any(|a| a == above))
 }
 
 /// The same along the lists.
