@@ -254,7 +254,7 @@ fn any_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     };
     hide_between(c, at);
     going(c, at, None);
-    free_below(c, at, location);
+    free_below(c, at, true, location);
     finish(c, location);
     0
 }
@@ -295,7 +295,7 @@ pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
         Step::Refused | Step::Dereferenced => -1,
         Step::Already | Step::Gone => 0,
         Step::Going(at) => {
-            free_below(c, at, location);
+            free_below(c, at, true, location);
             finish(c, location);
             0
         }
@@ -387,7 +387,7 @@ pub fn children(c: Chunk, location: *const c_char) {
         // Out of sight, as in the original, while the others go.
         hide(name);
     }
-    free_below(c, c, location);
+    free_below(c, c, false, location);
     let Some(name) = name else { return };
     let t = name.payload() & !ORPHAN;
     name.set_payload(t);
@@ -418,26 +418,27 @@ fn name_child(c: Chunk) -> Option<Chunk> {
 const ASKED_AGAIN: u32 = 50;
 
 /// Frees what is below `top`, which is dying or held, from `at` on, to which the way is
-/// dying.
-fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
+/// dying.  `is_shed` if what need not be asked has gone, up to a first child of `at`.
+fn free_below(top: Chunk, at: Chunk, is_shed: bool, location: *const c_char) {
     let is_dying = top.has(DYING);
-    let mut cur = at;
+    let (mut cur, mut is_shed) = (at, is_shed);
     let mut refusals = 0;
     loop {
         if !cur.is_live() {
             return; // only a held `top`: a destructor has freed it
         }
-        if !root::is_shared(cur) {
+        if !is_shed && !root::is_shared(cur) {
             if let Some(at) = shed::below(cur, location) {
                 hide_between(cur, at);
                 cur = at;
             }
         }
+        is_shed = false;
         if let Some(child) = walk::next_to_free(cur) {
             if child.has(HANDLE) {
                 refs::drop_handle(child, location);
             } else if let Some(at) = step_into(cur, child, &mut refusals, location) {
-                cur = at;
+                (cur, is_shed) = (at, true);
             }
             continue;
         }

@@ -333,15 +333,23 @@ pub fn all_below<K: Kind>(c: Chunk, location: *const c_char) -> bool {
 
 #[inline(always)]
 fn go_below<K: Kind>(going: &mut K, top: Chunk, location: *const c_char) -> bool {
-    shed(top, &mut OfKind(going), location).is_none()
+    let Some(first) = top.child() else {
+        return true;
+    };
+    shed(top, first, &mut OfKind(going), location).is_none()
 }
 
 /// Frees what is below `top`, whose list is its thread's alone, as long as there is nothing
 /// to ask, so that nobody sees in what state the tree is.  `None` if that was all; else the
 /// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
-#[inline(never)]
+#[inline(always)]
 pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
-    shed(top, &mut OfAny(top), location)
+    below_from(top, top.child()?, location)
+}
+
+#[inline(never)]
+fn below_from(top: Chunk, first: Chunk, location: *const c_char) -> Option<Chunk> {
+    shed(top, first, &mut OfAny(top), location)
 }
 
 /// How what is below a chunk goes.
@@ -353,15 +361,14 @@ trait Way {
     -> bool;
 }
 
-/// Frees what is below `top` from its first child on, as long as it may go.  The answer is
-/// that of [`below`].
+/// Frees what is below `top` from `first`, its first child, on, as long as it may go.  The
+/// answer is that of [`below`].
 ///
 /// Nobody finds what is below `top` meanwhile; what is left of it when the walk stops is put
 /// back.
 #[inline(always)]
-fn shed<W: Way>(top: Chunk, way: &mut W, location: *const c_char) -> Option<Chunk> {
-    let mut up = top;
-    let mut c = top.child()?;
+fn shed<W: Way>(top: Chunk, first: Chunk, way: &mut W, location: *const c_char) -> Option<Chunk> {
+    let (mut up, mut c) = (top, first);
     if !list::enter(top, c) {
         return Some(top);
     }
