@@ -22,7 +22,7 @@ use core::sync::atomic::{Ordering::Release, compiler_fence};
 
 /// What a link word holds.
 #[inline(always)]
-fn load(link: Link) -> Option<Chunk> {
+pub fn load(link: Link) -> Option<Chunk> {
     // SAFETY: the address of a link in a header; if somebody else wrote it, a wild read
     // ends the process.
     unsafe { link.read_unaligned() }

@@ -5,7 +5,7 @@
 //! same per chunk whatever the shape of the tree, and what a stream's write function
 //! does to the tree meanwhile does not disturb it.
 
-use crate::header::{Chunk, DYING, HANDLE};
+use crate::header::{Chunk, DYING, HANDLE, Payload, size_of_payload};
 use crate::{limit, name, refs, report_env, root, sysmem, walk as walks};
 use core::ffi::{c_char, c_int, c_ulong, c_void};
 use core::mem::MaybeUninit;
@@ -27,19 +27,34 @@ impl Totals {
         self.blocks += other.blocks;
     }
 
-    fn of_one(c: Chunk) -> Totals {
-        let size = if c.has(HANDLE) { 0 } else { c.size() };
+    fn of_one(t: Payload) -> Totals {
+        let size = if t & HANDLE == 0 {
+            size_of_payload(t)
+        } else {
+            0
+        };
         Totals { size, blocks: 1 }
     }
 }
 
 /// The totals of `c` and all below it; nothing once it is dying.
+#[inline]
 pub fn totals(c: Chunk) -> Totals {
-    let mut sum = Totals::default();
-    if !c.has(DYING) {
-        let _still = root::keep_still(c);
-        walks::in_any_order(c, |x| sum.add(Totals::of_one(x)));
+    let t = c.payload();
+    if t & DYING != 0 {
+        return Totals::default();
     }
+    if c.child().is_none() && !root::is_shared(c) {
+        return Totals::of_one(t);
+    }
+    totals_of_tree(c)
+}
+
+#[inline(never)]
+fn totals_of_tree(c: Chunk) -> Totals {
+    let mut sum = Totals::default();
+    let _still = root::keep_still(c);
+    walks::in_any_order(c, |t| sum.add(Totals::of_one(t)));
     sum
 }
 
@@ -300,7 +315,7 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
     let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
         let level = below.depth();
-        let own = Totals::of_one(c);
+        let own = Totals::of_one(c.payload());
         let mut to_show = None;
         if level <= levels {
             // SAFETY: a line written before, or NULL.

@@ -8,7 +8,7 @@
 //! unless it was the newest child it has no parent ([`parent`] answers as the original
 //! does).  A loop that a caller made (a context stolen to below itself) ends every walk.
 
-use crate::header::{Chunk, DYING, HEADER, ORPHAN, is_alive, user_of};
+use crate::header::{Chunk, DYING, HEADER, Link, ORPHAN, Payload, is_alive, user_of};
 use crate::platform::{WORD, ask_for};
 use crate::{list, root};
 use core::ffi::c_void;
@@ -303,86 +303,124 @@ impl Iterator for Subtree {
     }
 }
 
-/// A link of a chunk that is still to be followed.
+/// A link of the chunk `from` that is still to be followed.
 #[derive(Clone, Copy)]
-enum Link {
-    ToChild(Chunk),
-    ToNext(Chunk),
+struct Way {
+    link: Link,
+    from: Chunk,
 }
 
-impl Link {
+impl Way {
     #[inline(always)]
-    fn to(self) -> Option<Chunk> {
-        match self {
-            Link::ToChild(from) => from.child(),
-            Link::ToNext(from) => from.next(),
-        }
+    fn to_child(from: Chunk) -> Way {
+        let link = from.child_link();
+        Way { link, from }
     }
 
     #[inline(always)]
-    fn follow(self) -> Option<Chunk> {
-        match self {
-            Link::ToChild(from) => child(from),
-            Link::ToNext(from) => next(from),
+    fn to_next(from: Chunk) -> Way {
+        let link = from.next_link();
+        Way { link, from }
+    }
+
+    /// Where it leads to, and what that is.
+    #[inline(always)]
+    fn follow(self) -> Option<(Chunk, Payload)> {
+        let to = list::load(self.link)?;
+        let t = to.payload();
+        if is_alive(t) && list::leads_back(self.from, self.link, to) {
+            return Some((to, t));
         }
+        self.is_lost(to);
+        None
+    }
+
+    #[cold]
+    fn is_lost(self, to: Chunk) {
+        let is_child = self.link == self.from.child_link();
+        self.from
+            .lost(if is_child { c"child" } else { c"next" }, to);
     }
 }
 
-/// Shows `root` and all below it, without what is dying, to `f`, in no certain order:
+/// How many of them are followed at a time: what they lead to has been asked for.
+const AT_A_TIME: usize = 8;
+
+struct Ways {
+    ways: [Way; AT_A_TIME],
+    first: usize,
+    last: usize,
+}
+
+impl Ways {
+    #[inline(always)]
+    fn are_all(&self) -> bool {
+        self.last - self.first == AT_A_TIME
+    }
+
+    #[inline(always)]
+    fn add(&mut self, way: Way) {
+        look_ahead(list::load(way.link));
+        self.ways[self.last % AT_A_TIME] = way;
+        self.last += 1;
+    }
+
+    #[inline(always)]
+    fn take(&mut self) -> Option<Way> {
+        if self.first == self.last {
+            return None;
+        }
+        let way = self.ways[self.first % AT_A_TIME];
+        self.first += 1;
+        Some(way)
+    }
+}
+
+/// Shows what `root` and all below it are, without what is dying, to `f`, in no certain order:
 /// several chunks are on their way from memory at a time.
-pub fn in_any_order(root: Chunk, mut f: impl FnMut(Chunk)) {
-    f(root);
-    if root.child().is_none() {
-        return;
-    }
-    // Links wait on a stack; a few on top of it are in a queue, and what they lead to
-    // has been asked for.
-    const STACK: usize = 256;
-    const QUEUE: usize = 8;
-    let mut stack = [const { MaybeUninit::<Link>::uninit() }; STACK];
-    let mut queue = [Link::ToChild(root); QUEUE];
-    let (mut height, mut first, mut last) = (0_usize, 0_usize, 1_usize);
-    while first != last {
-        let to = queue[first % QUEUE].follow();
-        first += 1;
-        if let Some(c) = to {
-            // Room for both links, or else what is below comes now; for one there is
-            // always room, since one has been taken.
-            let is_full = height + 2 > STACK;
-            if c.next().is_some() {
-                if let Some(place) = stack.get_mut(height) {
-                    place.write(Link::ToNext(c));
-                    height += 1;
-                }
-            }
+pub fn in_any_order(root: Chunk, mut f: impl FnMut(Payload)) {
+    f(root.payload());
+    // Chunks whose next one is still to come to, after what is below them.
+    const WAITING: usize = 256;
+    let mut waiting = [const { MaybeUninit::<Chunk>::uninit() }; WAITING];
+    let mut height = 0_usize;
+    let mut ways = Ways {
+        ways: [Way::to_child(root); AT_A_TIME],
+        first: 0,
+        last: 1,
+    };
+    while let Some(way) = ways.take() {
+        if let Some((c, t)) = way.follow() {
             // Under a loop the root is its own descendant.
-            if c != root && !c.has(DYING) {
-                if is_full {
-                    subtree(c).for_each(&mut f);
-                } else {
-                    f(c);
-                    if c.child().is_some() {
-                        if let Some(place) = stack.get_mut(height) {
-                            place.write(Link::ToChild(c));
+            let is_shown = c != root && t & DYING == 0;
+            let mut way = Way::to_next(c);
+            if is_shown && c.child().is_some() {
+                match waiting.get_mut(height) {
+                    Some(place) => {
+                        f(t);
+                        way = Way::to_child(c);
+                        if c.next().is_some() {
+                            place.write(c);
                             height += 1;
                         }
                     }
+                    None => subtree(c).for_each(|x| f(x.payload())),
                 }
+            } else if is_shown {
+                f(t);
+            }
+            // There is room, since one was taken.
+            if list::load(way.link).is_some() {
+                ways.add(way);
             }
         }
-        while last - first < QUEUE {
-            let Some(below) = height.checked_sub(1) else {
+        while !ways.are_all() {
+            let Some(newest) = height.checked_sub(1).and_then(|at| waiting.get(at)) else {
                 break;
             };
-            let Some(place) = stack.get(below) else {
-                break;
-            };
-            height = below;
+            height -= 1;
             // SAFETY: what is below the height has been written.
-            let link = unsafe { place.assume_init() };
-            look_ahead(link.to());
-            queue[last % QUEUE] = link;
-            last += 1;
+            ways.add(Way::to_next(unsafe { newest.assume_init() }));
         }
     }
 }
