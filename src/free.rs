@@ -434,10 +434,10 @@ fn free_below(top: Chunk, at: Chunk, is_shed: bool, location: *const c_char) {
             }
         }
         is_shed = false;
-        if let Some(child) = walk::next_to_free(cur) {
-            if child.has(HANDLE) {
+        if let Some((child, t)) = walk::next_to_free(cur) {
+            if t & HANDLE != 0 {
                 refs::drop_handle(child, location);
-            } else if let Some(at) = step_into(cur, child, &mut refusals, location) {
+            } else if let Some(at) = step_into(cur, child, t, &mut refusals, location) {
                 (cur, is_shed) = (at, true);
             }
             continue;
@@ -454,16 +454,16 @@ fn free_below(top: Chunk, at: Chunk, is_shed: bool, location: *const c_char) {
     }
 }
 
-/// Asks a child of `cur` to go; if it is dying now, where that goes on.
+/// Asks a child of `cur`, which is `t`, to go; if it is dying now, where that goes on.
 fn step_into(
     cur: Chunk,
     child: Chunk,
+    t: Payload,
     refusals: &mut u32,
     location: *const c_char,
 ) -> Option<Chunk> {
     // The owner of a reference inherits the child, unless the destructor of the child gets
     // rid of that owner. The null context is nobody's heir.
-    let t = child.payload();
     let heir = if t & REF == 0 {
         None
     } else {
@@ -471,6 +471,7 @@ fn step_into(
     };
     let heir = heir.filter(|&heir| Some(heir) != NULL_CONTEXT.get());
     let held = heir.map(Hold::on);
+    let t = held.as_ref().map_or(t, |_| child.payload());
     let step = begin(child, t, Some(cur), location);
     match step {
         Step::Going(at) => return Some(at),

@@ -87,26 +87,57 @@ pub fn list_parent(c: Chunk) -> Option<Chunk> {
     Some(p)
 }
 
-/// The newest child, dying or not.
-#[inline]
-fn child(c: Chunk) -> Option<Chunk> {
-    let to = c.child()?;
-    if to.is_live() && list::leads_back(c, c.child_link(), to) {
-        return Some(to);
-    }
-    c.lost(c"child", to);
-    None
+/// A link of the chunk `from` that is to be followed.
+#[derive(Clone, Copy)]
+struct Way {
+    link: Link,
+    from: Chunk,
 }
 
-/// The next older sibling, dying or not.
-#[inline]
-fn next(c: Chunk) -> Option<Chunk> {
-    let to = c.next()?;
-    if to.is_live() && list::leads_back(c, c.next_link(), to) {
-        return Some(to);
+impl Way {
+    #[inline(always)]
+    fn to_child(from: Chunk) -> Way {
+        let link = from.child_link();
+        Way { link, from }
     }
-    c.lost(c"next", to);
-    None
+
+    #[inline(always)]
+    fn to_next(from: Chunk) -> Way {
+        let link = from.next_link();
+        Way { link, from }
+    }
+
+    /// Where it leads to, dying or not, and what that is.
+    #[inline(always)]
+    fn follow(self) -> Option<(Chunk, Payload)> {
+        let to = list::load(self.link)?;
+        let t = to.payload();
+        if is_alive(t) && list::leads_back(self.from, self.link, to) {
+            return Some((to, t));
+        }
+        self.is_lost(to);
+        None
+    }
+
+    /// The next from there on that is not dying.
+    #[inline(always)]
+    fn in_sight(self) -> Option<Chunk> {
+        let mut way = self;
+        loop {
+            let (c, t) = way.follow()?;
+            if t & DYING == 0 {
+                return Some(c);
+            }
+            way = Way::to_next(c);
+        }
+    }
+
+    #[cold]
+    fn is_lost(self, to: Chunk) {
+        let is_child = self.link == self.from.child_link();
+        self.from
+            .lost(if is_child { c"child" } else { c"next" }, to);
+    }
 }
 
 /// Is `c` the newest child that can be seen? True without a parent, too.
@@ -140,43 +171,31 @@ fn is_first_in_sight(p: Chunk, c: Chunk) -> bool {
 /// The newest child that is not dying.
 #[inline]
 pub fn newest_child(c: Chunk) -> Option<Chunk> {
-    in_sight(child(c))
-}
-
-/// The same for a walk that is going to free it: should there be a fault and the abort
-/// function return, what hangs behind it is lost.
-pub fn next_to_free(c: Chunk) -> Option<Chunk> {
-    let mut at = child(c);
-    if at.is_none() {
-        c.set_child(None);
-    }
-    while let Some(x) = at {
-        if !x.has(DYING) {
-            break;
-        }
-        at = next(x);
-        if at.is_none() {
-            x.set_next(None);
-        }
-    }
-    at
+    Way::to_child(c).in_sight()
 }
 
 /// The next older sibling that is not dying.
 #[inline]
 pub fn older_sibling(c: Chunk) -> Option<Chunk> {
-    in_sight(next(c))
+    Way::to_next(c).in_sight()
 }
 
-#[inline]
-fn in_sight(mut c: Option<Chunk>) -> Option<Chunk> {
-    while let Some(x) = c {
-        if !x.has(DYING) {
-            break;
-        }
-        c = next(x);
+/// The newest child that is not dying, for a walk that is going to free it, and what it is:
+/// should there be a fault and the abort function return, what hangs behind it is lost.
+#[inline(always)]
+pub fn next_to_free(c: Chunk) -> Option<(Chunk, Payload)> {
+    let Some(mut at) = Way::to_child(c).follow() else {
+        c.set_child(None);
+        return None;
+    };
+    while at.1 & DYING != 0 {
+        let Some(next) = Way::to_next(at.0).follow() else {
+            at.0.set_next(None);
+            return None;
+        };
+        at = next;
     }
-    c
+    Some(at)
 }
 
 /// Asks for the header of a chunk that is soon to be looked at: in a large tree the next
@@ -250,6 +269,7 @@ impl Subtree {
     }
 
     /// The walk has come to `c`; ends if it was there before.
+    #[inline(always)]
     fn come_to(&mut self, c: Chunk) -> Option<Chunk> {
         if c == self.marker {
             (self.at, self.descend) = (Some(self.root), false);
@@ -265,12 +285,16 @@ impl Subtree {
         self.at
     }
 
-    fn visible(&self, c: Option<Chunk>) -> Option<Chunk> {
-        let shown = |c| if self.dying_too { c } else { in_sight(c) };
-        // Under a loop the root is its own descendant: count it once.
-        match shown(c) {
-            Some(c) if c == self.root => shown(next(c)),
-            c => c,
+    #[inline(always)]
+    fn visible(&self, way: Way) -> Option<Chunk> {
+        let mut way = way;
+        loop {
+            let (c, t) = way.follow()?;
+            // Under a loop the root is its own descendant: count it once.
+            if c != self.root && (self.dying_too || t & DYING == 0) {
+                return Some(c);
+            }
+            way = Way::to_next(c);
         }
     }
 }
@@ -284,14 +308,14 @@ impl Iterator for Subtree {
             return self.at;
         };
         if core::mem::replace(&mut self.descend, true) {
-            if let Some(child) = self.visible(child(cur)) {
+            if let Some(child) = self.visible(Way::to_child(cur)) {
                 self.depth += 1;
                 look_ahead(child.next());
                 return self.come_to(child);
             }
         }
         while cur != self.root {
-            if let Some(sibling) = self.visible(next(cur)) {
+            if let Some(sibling) = self.visible(Way::to_next(cur)) {
                 look_ahead(sibling.next());
                 return self.come_to(sibling);
             }
@@ -300,46 +324,6 @@ impl Iterator for Subtree {
             self.depth = self.depth.checked_sub(1)?;
         }
         None
-    }
-}
-
-/// A link of the chunk `from` that is still to be followed.
-#[derive(Clone, Copy)]
-struct Way {
-    link: Link,
-    from: Chunk,
-}
-
-impl Way {
-    #[inline(always)]
-    fn to_child(from: Chunk) -> Way {
-        let link = from.child_link();
-        Way { link, from }
-    }
-
-    #[inline(always)]
-    fn to_next(from: Chunk) -> Way {
-        let link = from.next_link();
-        Way { link, from }
-    }
-
-    /// Where it leads to, and what that is.
-    #[inline(always)]
-    fn follow(self) -> Option<(Chunk, Payload)> {
-        let to = list::load(self.link)?;
-        let t = to.payload();
-        if is_alive(t) && list::leads_back(self.from, self.link, to) {
-            return Some((to, t));
-        }
-        self.is_lost(to);
-        None
-    }
-
-    #[cold]
-    fn is_lost(self, to: Chunk) {
-        let is_child = self.link == self.from.child_link();
-        self.from
-            .lost(if is_child { c"child" } else { c"next" }, to);
     }
 }
 
