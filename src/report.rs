@@ -23,10 +23,18 @@ pub struct Totals {
 
 impl Totals {
     fn add(&mut self, other: Totals) {
-        self.size += other.size;
-        self.blocks += other.blocks;
+        *self = self.and(other);
     }
 
+    #[inline(always)]
+    fn and(self, other: Totals) -> Totals {
+        Totals {
+            size: self.size + other.size,
+            blocks: self.blocks + other.blocks,
+        }
+    }
+
+    #[inline(always)]
     fn of_one(t: Payload) -> Totals {
         let size = if t & HANDLE == 0 {
             size_of_payload(t)
@@ -52,10 +60,8 @@ pub fn totals(c: Chunk) -> Totals {
 
 #[inline(never)]
 fn totals_of_tree(c: Chunk) -> Totals {
-    let mut sum = Totals::default();
     let _still = root::keep_still(c);
-    walks::in_any_order(c, |t| sum.add(Totals::of_one(t)));
-    sum
+    walks::add_up(c, Totals::default(), |sum, t| sum.and(Totals::of_one(t)))
 }
 
 /// What a walk shows at one place.

@@ -146,7 +146,7 @@ pub fn is_newest(c: Chunk) -> bool {
     let Some(p) = c.list_parent() else {
         return true;
     };
-    c.pprev() == p.child_link() && !root::is_shared(p) || is_first_in_sight(p, c)
+    !root::is_shared(p) && c.pprev() == p.child_link() || is_first_in_sight(p, c)
 }
 
 #[inline(never)]
@@ -302,6 +302,7 @@ impl Subtree {
 impl Iterator for Subtree {
     type Item = Chunk;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Chunk> {
         let Some(mut cur) = self.at else {
             self.at = Some(self.root);
@@ -338,6 +339,11 @@ struct Ways {
 
 impl Ways {
     #[inline(always)]
+    fn are_none(&self) -> bool {
+        self.first == self.last
+    }
+
+    #[inline(always)]
     fn are_all(&self) -> bool {
         self.last - self.first == AT_A_TIME
     }
@@ -351,7 +357,7 @@ impl Ways {
 
     #[inline(always)]
     fn take(&mut self) -> Option<Way> {
-        if self.first == self.last {
+        if self.are_none() {
             return None;
         }
         let way = self.ways[self.first % AT_A_TIME];
@@ -360,38 +366,44 @@ impl Ways {
     }
 }
 
-/// Shows what `root` and all below it are, without what is dying, to `f`, in no certain order:
+/// Adds what `root` and all below it are, without what is dying, to `sum`, in no certain order:
 /// several chunks are on their way from memory at a time.
-pub fn in_any_order(root: Chunk, mut f: impl FnMut(Payload)) {
-    f(root.payload());
+#[inline(always)]
+pub fn add_up<S: Copy>(root: Chunk, sum: S, add: impl Fn(S, Payload) -> S + Copy) -> S {
+    let mut sum = add(sum, root.payload());
     // Chunks whose next one is still to come to, after what is below them.
     const WAITING: usize = 256;
     let mut waiting = [const { MaybeUninit::<Chunk>::uninit() }; WAITING];
     let mut height = 0_usize;
+    let mut way = Way::to_child(root);
     let mut ways = Ways {
-        ways: [Way::to_child(root); AT_A_TIME],
+        ways: [way; AT_A_TIME],
         first: 0,
-        last: 1,
+        last: 0,
     };
-    while let Some(way) = ways.take() {
+    loop {
         if let Some((c, t)) = way.follow() {
             // Under a loop the root is its own descendant.
             let is_shown = c != root && t & DYING == 0;
-            let mut way = Way::to_next(c);
+            way = Way::to_next(c);
             if is_shown && c.child().is_some() {
                 match waiting.get_mut(height) {
                     Some(place) => {
-                        f(t);
+                        sum = add(sum, t);
                         way = Way::to_child(c);
                         if c.next().is_some() {
                             place.write(c);
                             height += 1;
                         }
                     }
-                    None => subtree(c).for_each(|x| f(x.payload())),
+                    None => sum = add_up_in_order(c, sum, add),
                 }
             } else if is_shown {
-                f(t);
+                sum = add(sum, t);
+            }
+            // The only one.
+            if height == 0 && ways.are_none() {
+                continue;
             }
             // There is room, since one was taken.
             if list::load(way.link).is_some() {
@@ -406,7 +418,17 @@ pub fn in_any_order(root: Chunk, mut f: impl FnMut(Payload)) {
             // SAFETY: what is below the height has been written.
             ways.add(Way::to_next(unsafe { newest.assume_init() }));
         }
+        match ways.take() {
+            Some(next) => way = next,
+            None => return sum,
+        }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn add_up_in_order<S: Copy>(root: Chunk, sum: S, add: impl Fn(S, Payload) -> S) -> S {
+    subtree(root).fold(sum, |sum, c| add(sum, c.payload()))
 }
 
 /// `c` and what is above it, nearest first; each once, even in a loop.
