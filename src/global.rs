@@ -2,8 +2,8 @@
 //! reports at exit.
 
 use crate::header::Chunk;
-use crate::report::Out;
 use crate::root::{self, AUTOFREE, NULL_CONTEXT};
+use crate::text::Out;
 use crate::{alloc, fault, free, report, report_env, steal};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 

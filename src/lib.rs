@@ -10,7 +10,7 @@
 //! | [`abi`] | the functions of `talloc.h`: argument checks and nothing else |
 //! | `format.c`, [`format`] | `va_list` and `vsnprintf`; what they call back for |
 //! | [`global`] | what is switched on once: null tracking, autofree, reports at exit |
-//! | [`report`] | totals, walks with a callback, the text of reports |
+//! | [`report`], [`text`] | totals, walks with a callback, reports; their text |
 //! | [`report_env`] | a report at exit that the environment asks for |
 //! | [`name`], [`string`] | names; texts that are named by themselves |
 //! | [`free`] | the free walk: destructors, refusals, new owners; unlink |
@@ -147,5 +147,6 @@ mod shed;
 mod steal;
 mod string;
 mod sysmem;
+mod text;
 mod tools;
 mod walk;

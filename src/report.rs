@@ -6,8 +6,9 @@
 //! does to the tree meanwhile does not disturb it.
 
 use crate::header::{Chunk, DYING, HANDLE, Payload, size_of_payload};
-use crate::{limit, name, refs, report_env, root, sysmem, walk as walks};
-use core::ffi::{c_char, c_int, c_ulong, c_void};
+use crate::text::{Out, Text};
+use crate::{limit, name, refs, root, sysmem, walk as walks};
+use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 use libc::FILE;
@@ -112,7 +113,7 @@ struct Line {
     user: *const c_void,
     /// The most, and what is used of it.
     limit: Option<(usize, usize)>,
-    references: c_int,
+    references: usize,
     is_ref: bool,
     /// As far below the root.
     level: usize,
@@ -128,7 +129,7 @@ impl Line {
             name: name::of(c),
             user: c.user(),
             limit: limit::figures(c),
-            references: refs::count(c) as c_int,
+            references: refs::count(c),
             is_ref: false,
             level,
             above: null_mut(),
@@ -361,14 +362,6 @@ fn lines(root: Chunk, depth: c_int, max_depth: c_int, place: &mut ShortReport) -
     Some(lines)
 }
 
-/// Where the text of a report goes.
-pub enum Out<'a> {
-    /// A stream.
-    Stream(*mut FILE),
-    /// A file of [`report_env`].
-    Lines(&'a mut report_env::Lines),
-}
-
 /// `talloc_report_depth_file`.
 ///
 /// # Safety
@@ -382,10 +375,12 @@ pub unsafe fn print(root: Chunk, depth: c_int, max_depth: c_int, file: *mut FILE
 ///
 /// # Safety
 /// A stream is one.
-pub unsafe fn print_to(root: Chunk, depth: c_int, max_depth: c_int, mut out: Out) {
+pub unsafe fn print_to(root: Chunk, depth: c_int, max_depth: c_int, out: Out) {
+    // SAFETY: the stream is the caller's promise.
+    let mut text = unsafe { Text::new(out) };
     let mut print = |line: &Line| {
-        // SAFETY: the stream is the caller's promise; names are C strings.
-        unsafe { print_line(line, depth, max_depth, &mut out) };
+        // SAFETY: names are C strings.
+        unsafe { print_line(line, depth, max_depth, &mut text) };
     };
     let mut place: ShortReport = [const { MaybeUninit::uninit() }; SHORT_REPORT];
     if root.has(DYING) {
@@ -408,76 +403,58 @@ pub unsafe fn print_to(root: Chunk, depth: c_int, max_depth: c_int, mut out: Out
             }
         });
     }
-    if let Out::Stream(file) = out {
-        // SAFETY: a stream, says the caller.
-        unsafe { libc::fflush(file) };
-    }
-}
-
-/// Prints as `fprintf` does.
-macro_rules! put {
-    ($out:expr, $($text:expr),+ $(,)?) => {
-        match $out {
-            Out::Stream(file) => {
-                libc::fprintf(*file, $($text),+);
-            }
-            Out::Lines(lines) => lines.put(|place, room| libc::snprintf(place, room, $($text),+)),
-        }
-    };
 }
 
 /// # Safety
-/// A stream is one, the name is a C string.
-unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, out: &mut Out) {
+/// The name is a C string.
+unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, text: &mut Text) {
     let depth = depth.saturating_add(line.level as c_int);
-    let indent = depth.wrapping_mul(4);
-    let name = line.name;
-    let size = line.totals.size as c_ulong;
-    let blocks = line.totals.blocks as c_ulong;
-    let empty = c"".as_ptr();
-    // SAFETY: the arguments fit their formats: int, C strings, unsigned longs
-    // and a pointer.
-    unsafe {
-        if line.is_ref {
-            put!(out, c"%*sreference to: %s\n".as_ptr(), indent, empty, name);
-            return;
-        }
-        if let Some((max, used)) = line.limit {
-            put!(
-                out,
-                c"%*s%-30s is a memlimit context (max_size = %lu bytes, cur_size = %lu bytes)\n"
-                    .as_ptr(),
-                indent,
-                empty,
-                name,
-                max as c_ulong,
-                used as c_ulong,
-            );
-        }
-        if depth == 0 {
-            let full = if max_depth < 0 { c"full " } else { c"" };
-            put!(
-                out,
-                c"%stalloc report on '%s' (total %6lu bytes in %3lu blocks)\n".as_ptr(),
-                full.as_ptr(),
-                name,
-                size,
-                blocks,
-            );
-            return;
-        }
-        put!(
-            out,
-            c"%*s%-30s contains %6lu bytes in %3lu blocks (ref %d) %p\n".as_ptr(),
-            indent,
-            empty,
-            name,
-            size,
-            blocks,
-            line.references,
-            line.user,
-        );
+    let indent = depth.wrapping_mul(4).unsigned_abs() as usize;
+    let Totals { size, blocks } = line.totals;
+    if line.is_ref {
+        text.blanks(indent);
+        text.put(b"reference to: ");
+        // SAFETY: the caller's promise.
+        unsafe { text.put_padded(line.name, 0) };
+        return text.end_line();
     }
+    if let Some((max, used)) = line.limit {
+        text.blanks(indent);
+        // SAFETY: as above.
+        unsafe { text.put_padded(line.name, 30) };
+        text.put(b" is a memlimit context (max_size = ");
+        text.number(max, 0);
+        text.put(b" bytes, cur_size = ");
+        text.number(used, 0);
+        text.put(b" bytes)");
+        text.end_line();
+    }
+    if depth == 0 {
+        if max_depth < 0 {
+            text.put(b"full ");
+        }
+        text.put(b"talloc report on '");
+        // SAFETY: as above.
+        unsafe { text.put_padded(line.name, 0) };
+        text.put(b"' (total ");
+    } else {
+        text.blanks(indent);
+        // SAFETY: as above.
+        unsafe { text.put_padded(line.name, 30) };
+        text.put(b" contains ");
+    }
+    text.number(size, 6);
+    text.put(b" bytes in ");
+    text.number(blocks, 3);
+    if depth == 0 {
+        text.put(b" blocks)");
+    } else {
+        text.put(b" blocks (ref ");
+        text.number(line.references, 0);
+        text.put(b") ");
+        text.address(line.user);
+    }
+    text.end_line();
 }
 
 /// `talloc_show_parents`.

@@ -16,7 +16,7 @@
 //! system calls in their place.
 
 use crate::global::{self, FULL_REPORT, NO_REPORT, SHORT_REPORT};
-use crate::report::Out;
+use crate::text::Out;
 use crate::{fault, sysmem};
 use core::ffi::{CStr, c_char, c_int, c_long};
 use core::ptr::null_mut;
@@ -126,12 +126,7 @@ pub fn wanted_on_stderr() -> u32 {
 extern "C" fn at_end() {
     let (wanted, name) = (WANTED.load(Relaxed), FILE.load(Relaxed));
     if !name.is_null() {
-        let mut lines = Lines {
-            name,
-            fd: NOT_YET,
-            text: null_mut(),
-            room: 0,
-        };
+        let mut lines = Lines { name, fd: NOT_YET };
         global::report(wanted, Out::Lines(&mut lines));
     } else if !global::has_own_report() {
         // SAFETY: stderr is a stream for the life of the process.
@@ -154,9 +149,6 @@ pub struct Lines {
     name: *const c_char,
     /// The file, or one of the two below.
     fd: c_int,
-    /// Room for the text of a line.
-    text: *mut c_char,
-    room: usize,
 }
 
 /// The file is opened when there is a line.
@@ -164,33 +156,19 @@ const NOT_YET: c_int = -1;
 const FAILED: c_int = -2;
 
 impl Lines {
-    /// Writes the text that `print` puts where it is told, as `snprintf` does.
-    pub fn put(&mut self, mut print: impl FnMut(*mut c_char, usize) -> c_int) {
-        let bytes = print(self.text, self.room).max(0) as usize;
-        if bytes >= self.room {
-            self.give_room();
-            let room = 2 * (bytes + 1);
-            let Some(text) = sysmem::pages(room) else {
-                return self.fail(libc::ENOMEM);
-            };
-            (self.text, self.room) = (text.as_ptr().cast(), room);
-            print(self.text, self.room);
-        }
+    /// Writes a text.
+    pub fn write(&mut self, text: &[u8]) {
         if self.fd == NOT_YET {
             self.open();
         }
-        self.write(bytes);
-    }
-
-    fn write(&mut self, bytes: usize) {
-        let mut done = 0;
-        while done < bytes && self.fd >= 0 {
-            let (text, rest) = (self.text.wrapping_add(done), bytes - done);
+        let mut rest = text;
+        while !rest.is_empty() && self.fd >= 0 {
             // SAFETY: so many bytes are there; errno is this thread's.
             unsafe {
-                let n = libc::syscall(libc::SYS_write, c_long::from(self.fd), text, rest);
+                let (fd, at) = (c_long::from(self.fd), rest.as_ptr());
+                let n = libc::syscall(libc::SYS_write, fd, at, rest.len());
                 match *libc::__errno_location() {
-                    _ if n > 0 => done += n as usize,
+                    _ if n > 0 => rest = rest.get(n as usize..).unwrap_or_default(),
                     libc::EINTR if n < 0 => {}
                     error => self.fail(error),
                 }
@@ -249,20 +227,11 @@ impl Lines {
             unsafe { libc::syscall(libc::SYS_close, c_long::from(self.fd)) };
         }
     }
-
-    fn give_room(&mut self) {
-        if self.room != 0 {
-            // SAFETY: from `put`, and not used any more.
-            unsafe { sysmem::unmap(self.text.cast(), self.room) };
-            self.room = 0;
-        }
-    }
 }
 
 impl Drop for Lines {
     fn drop(&mut self) {
         self.close();
-        self.give_room();
     }
 }
 
