@@ -344,7 +344,11 @@ fn go_below<K: Kind>(going: &mut K, top: Chunk, location: *const c_char) -> bool
 /// chunk, `top` or below it, whose first child is to be asked, or is not as it should be.
 #[inline(always)]
 pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
-    below_from(top, top.child()?, location)
+    let first = top.child()?;
+    if !OfAny::may_go(first.payload()) {
+        return Some(top);
+    }
+    below_from(top, first, location)
 }
 
 #[inline(never)]
