@@ -921,24 +921,8 @@ unsafe fn copy_text(ctx: *const c_void, text: *const c_char, length: usize) -> *
 /// Appends `length` bytes of `text` to `s`.
 #[inline(always)]
 unsafe fn append(s: *mut c_char, at: At, text: *const c_char, length: usize) -> *mut c_char {
-    // SAFETY: as here.
-    unsafe {
-        if at == At::EndOfBuffer && string::append_fast(s, text, length) {
-            return s;
-        }
-        append_slow(s, at, text, length)
-    }
-}
-
-#[inline(never)]
-unsafe fn append_slow(s: *mut c_char, at: At, text: *const c_char, length: usize) -> *mut c_char {
-    if s.is_null() {
-        // SAFETY: as here.
-        return unsafe { copy_text(null(), text, length) };
-    }
-    let c = chunk!(s, null_mut());
-    // SAFETY: s is a C string, and text has that many bytes, say the callers.
-    user_of(unsafe { string::append(c, at.of(c), text, length) }).cast()
+    // SAFETY: the text has that many bytes, says the caller.
+    unsafe { string::append_user(s, at, text, length) }
 }
 
 /// Copies a text.

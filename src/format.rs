@@ -3,7 +3,7 @@
 
 #![allow(clippy::missing_safety_doc)]
 
-use crate::header::{Chunk, MAX_SIZE, user_of};
+use crate::header::{Chunk, MAX_SIZE};
 use crate::name;
 use crate::string::{self, At};
 use crate::sysmem;
@@ -25,17 +25,13 @@ unsafe extern "C" fn talloc_impl_append(
     text: *const c_char,
     length: usize,
 ) -> *mut c_char {
-    // SAFETY: a pointer that a caller of talloc.h gave.
-    let Some(c) = (unsafe { Chunk::checked(s.cast()) }) else {
-        return null_mut();
-    };
     let at = if at_end_of_buffer != 0 {
         At::EndOfBuffer
     } else {
         At::EndOfText
     };
     // SAFETY: s is a C string, and format.c has made a text of that length.
-    user_of(unsafe { string::append(c, at.of(c), text, length) }).cast()
+    unsafe { string::append_user(s, at, text, length) }
 }
 
 /// 1 if `ptr` is a live chunk; 0 after the fault that it is none.

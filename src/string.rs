@@ -1,6 +1,6 @@
 //! Strings: chunks that are named by their own text.
 
-use crate::header::{Chunk, MAX_SIZE};
+use crate::header::{Chunk, MAX_SIZE, user_of};
 use crate::{alloc, realloc};
 use core::ffi::{c_char, c_void};
 use core::ptr::{null, null_mut};
@@ -91,13 +91,46 @@ impl At {
     }
 }
 
-/// The fast way to append at the end of the buffer: the block of `s` has room for more.
-/// False, and nothing is done, if it has not.
+/// Appends `length` bytes of `text` to the user's `s`; NULL makes a new one without a parent.
 ///
 /// # Safety
-/// As for [`append`] and [`alloc::new_user`].
+/// As for [`Chunk::checked`]; the bytes can be read, and for [`At::EndOfText`] `s` is a C
+/// string.
 #[inline(always)]
-pub unsafe fn append_fast(s: *mut c_char, text: *const c_char, length: usize) -> bool {
+pub unsafe fn append_user(
+    s: *mut c_char,
+    at: At,
+    text: *const c_char,
+    length: usize,
+) -> *mut c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if at == At::EndOfBuffer && append_fast(s, text, length) {
+            return s;
+        }
+        append_slow(s, at, text, length)
+    }
+}
+
+#[inline(never)]
+unsafe fn append_slow(s: *mut c_char, at: At, text: *const c_char, length: usize) -> *mut c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if s.is_null() {
+            return copy(null(), text, length);
+        }
+        let c = Chunk::checked(s.cast());
+        user_of(c.and_then(|c| append(c, at.of(c), text, length))).cast()
+    }
+}
+
+/// The fast way at the end of the buffer: the block of `s` has room for more.  False, and
+/// nothing is done, if it has not.
+///
+/// # Safety
+/// As for [`append_user`].
+#[inline(always)]
+unsafe fn append_fast(s: *mut c_char, text: *const c_char, length: usize) -> bool {
     if length >= MAX_SIZE {
         return false;
     }
@@ -121,7 +154,7 @@ pub unsafe fn append_fast(s: *mut c_char, text: *const c_char, length: usize) ->
 ///
 /// # Safety
 /// The bytes can be read.
-pub unsafe fn append(c: Chunk, at: usize, text: *const c_char, length: usize) -> Option<Chunk> {
+unsafe fn append(c: Chunk, at: usize, text: *const c_char, length: usize) -> Option<Chunk> {
     if length >= MAX_SIZE {
         return None;
     }
