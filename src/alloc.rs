@@ -92,7 +92,7 @@ pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> 
 const IN_POOL: Obstacles = MEMBER >> EASY;
 const POOL_IN_POOL: Obstacles = (MEMBER | POOL) >> EASY;
 const LIMITED: Obstacles = LIMIT >> EASY;
-const WATCHED: Obstacles = EXACT >> EASY;
+const SHRUNK: Obstacles = EXACT >> EASY;
 
 /// All that [`spot`] is not for; it found these obstacles.
 ///
@@ -114,8 +114,8 @@ pub unsafe fn slow(
             }
             return match member(Chunk::before(ctx), size, name) {
                 Ok(c) => c.user(),
-                Err(NoPlace::Full) => beside_pool(ctx, size, name, obstacles),
-                Err(NoPlace::Lost) => any(ctx, size, name),
+                Err(NoPlace::Full) if !limit::any() => as_below_easy(ctx, size, name),
+                Err(_) => any(ctx, size, name),
             };
         }
         if obstacles == 0 {
@@ -130,6 +130,9 @@ pub unsafe fn slow(
         }
         if obstacles == LIMITED {
             return limited(ctx, size, name);
+        }
+        if obstacles == SHRUNK {
+            return as_below_easy(ctx, size, name);
         }
         any(ctx, size, name)
     }
@@ -154,7 +157,7 @@ unsafe fn fresh(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_
         // SAFETY: the caller's promise; the block is not used.
         return unsafe { below_lost_children(ctx, size, name, c) };
     };
-    // The parent has no `EXACT`, so no chunk has.
+    // Nobody watches, so the chunk has no `EXACT`.
     Spot { c, parent, first }.fill(size, 0, name).user()
 }
 
@@ -192,7 +195,7 @@ unsafe fn below_lost_children(
     }
 }
 
-/// A large kept block where no pool has room and nothing counts it; or any.
+/// A large kept block; or any.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
@@ -223,20 +226,15 @@ fn member(parent: Chunk, size: usize, name: *const c_char) -> Result<Chunk, NoPl
     Ok(spot.fill(size, MEMBER, name))
 }
 
-/// Below a parent in a pool that has no room: as below an easy one, where nothing counts it.
+/// As below an easy parent, which `ctx` is not, unless somebody watches.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(never)]
-unsafe fn beside_pool(
-    ctx: *const c_void,
-    size: usize,
-    name: *const c_char,
-    obstacles: Obstacles,
-) -> *mut c_void {
+unsafe fn as_below_easy(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     unsafe {
-        if obstacles & WATCHED != 0 || limit::any() {
+        if sysmem::every() != 0 {
             return any(ctx, size, name);
         }
         if size > SMALL_MAX {
