@@ -21,8 +21,7 @@
 //! function of ours needs after a call out it puts on [`Hold`].
 
 use crate::header::{
-    Chunk, DTOR, DYING, FLAGS, HANDLE, HELD, LIMIT, MEMBER, ORPHAN, POOL, Payload, REF, RUNNING,
-    TOP, is_alive,
+    Chunk, DTOR, DYING, HANDLE, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive,
 };
 use crate::hold::Hold;
 use crate::records::{self, Record};
@@ -206,18 +205,22 @@ fn tree<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int
 /// A chunk with nothing below it and nobody to be asked, of any kind.
 #[inline(always)]
 fn leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    match t >> FLAGS << FLAGS {
-        0 if Plain::is(t) => leaf_of::<Plain>(ptr, location, t),
-        0 => leaf_of::<Large>(ptr, location, t),
-        MEMBER => leaf_of::<Member>(ptr, location, t),
-        POOL => leaf_of::<Pool>(ptr, location, t),
-        MEMBER_POOL => leaf_of::<InnerPool>(ptr, location, t),
-        LIMIT if Limited::is(t) => leaf_of::<Limited>(ptr, location, t),
-        _ => any_leaf(ptr, location, t),
+    if Plain::is(t) {
+        leaf_of::<Plain>(ptr, location, t)
+    } else if Large::is(t) {
+        leaf_of::<Large>(ptr, location, t)
+    } else if Member::is(t) {
+        leaf_of::<Member>(ptr, location, t)
+    } else if Pool::is(t) {
+        leaf_of::<Pool>(ptr, location, t)
+    } else if InnerPool::is(t) {
+        leaf_of::<InnerPool>(ptr, location, t)
+    } else if Limited::is(t) {
+        leaf_of::<Limited>(ptr, location, t)
+    } else {
+        any_leaf(ptr, location, t)
     }
 }
-
-const MEMBER_POOL: Payload = MEMBER | POOL;
 
 /// The fast way for one of that kind.
 #[inline(never)]
@@ -240,10 +243,13 @@ fn any_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 /// A pool with what is in it, and perhaps below that.
 #[inline(never)]
 fn pool_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if shed::all_below::<Member>(Chunk::before(ptr), location) {
-        return leaf(ptr, location, t);
+    if !shed::all_below::<Member>(Chunk::before(ptr), location) {
+        return any_tree(ptr, location, t);
     }
-    any_tree(ptr, location, t)
+    if Pool::is(t) {
+        return leaf_of::<Pool>(ptr, location, t);
+    }
+    leaf(ptr, location, t)
 }
 
 #[inline(never)]
