@@ -1,8 +1,9 @@
 //! Lines of text for a stream or a file: a few of the things that `printf` does, in a tenth
 //! of its time.  A line goes out whole.
 
-use crate::report_env;
+use crate::{report_env, sysmem};
 use core::ffi::{CStr, c_char, c_void};
+use core::ptr::null_mut;
 use libc::FILE;
 
 /// Where text goes.
@@ -13,21 +14,17 @@ pub enum Out<'a> {
     Lines(&'a mut report_env::Lines),
 }
 
-unsafe extern "C" {
-    fn flockfile(stream: *mut FILE);
-    fn funlockfile(stream: *mut FILE);
-}
-
 /// Most lines are shorter.
 const ROOM: usize = 512;
 
 /// A line after the other.
 pub struct Text<'a> {
     out: Out<'a>,
-    line: [u8; ROOM],
+    short: [u8; ROOM],
+    /// In place of that, from the kernel: a report may be wanted where malloc cannot be called.
+    long: *mut u8,
+    room: usize,
     used: usize,
-    /// The stream is locked: the beginning of the line is out.
-    is_locked: bool,
 }
 
 impl<'a> Text<'a> {
@@ -38,16 +35,27 @@ impl<'a> Text<'a> {
     pub unsafe fn new(out: Out<'a>) -> Text<'a> {
         Text {
             out,
-            line: [0; ROOM],
+            short: [0; ROOM],
+            long: null_mut(),
+            room: ROOM,
             used: 0,
-            is_locked: false,
         }
+    }
+
+    #[inline(always)]
+    fn line(&mut self) -> &mut [u8] {
+        if self.long.is_null() {
+            return &mut self.short;
+        }
+        // SAFETY: so many bytes from `grow`, which nobody else has.
+        unsafe { core::slice::from_raw_parts_mut(self.long, self.room) }
     }
 
     /// Adds a text.
     #[inline]
     pub fn put(&mut self, text: &[u8]) {
-        match self.line.get_mut(self.used..self.used + text.len()) {
+        let used = self.used;
+        match self.line().get_mut(used..used + text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
                 self.used += text.len();
@@ -58,20 +66,28 @@ impl<'a> Text<'a> {
 
     #[cold]
     fn put_long(&mut self, text: &[u8]) {
-        if let (Out::Stream(stream), false) = (&self.out, self.is_locked) {
-            // SAFETY: a stream: see `new`.
-            unsafe { flockfile(*stream) };
-            self.is_locked = true;
+        if self.grow(text.len()).is_some() {
+            return self.put(text);
         }
+        // Without memory the line goes out in parts.
         self.write();
-        for part in text.chunks(ROOM) {
-            if let Some(room) = self.line.get_mut(..part.len()) {
-                room.copy_from_slice(part);
-                self.used = part.len();
-            }
-            if part.len() == ROOM {
-                self.write();
-            }
+        self.out.write(text);
+    }
+
+    fn grow(&mut self, more: usize) -> Option<()> {
+        let room = 2 * (self.used + more);
+        let long = sysmem::pages(room)?.as_ptr();
+        // SAFETY: fresh memory, larger than what is there.
+        unsafe { long.copy_from_nonoverlapping(self.line().as_ptr(), self.used) };
+        self.give_back();
+        (self.long, self.room) = (long, room);
+        Some(())
+    }
+
+    fn give_back(&mut self) {
+        if !self.long.is_null() {
+            // SAFETY: from `grow`, and not used any more.
+            unsafe { sysmem::unmap(self.long, self.room) };
         }
     }
 
@@ -130,30 +146,31 @@ impl<'a> Text<'a> {
     pub fn end_line(&mut self) {
         self.put(b"\n");
         self.write();
-        if let (Out::Stream(stream), true) = (&self.out, self.is_locked) {
-            // SAFETY: a stream: see `new`.
-            unsafe { funlockfile(*stream) };
-            self.is_locked = false;
-        }
     }
 
     fn write(&mut self) {
-        let Some(text) = self.line.get(..self.used) else {
-            return;
-        };
-        match &mut self.out {
-            // SAFETY: a stream: see `new`.
+        let used = core::mem::take(&mut self.used);
+        let line: *const [u8] = self.line().get(..used).unwrap_or_default();
+        // SAFETY: what is written to does not touch it.
+        self.out.write(unsafe { &*line });
+    }
+}
+
+impl Out<'_> {
+    fn write(&mut self, text: &[u8]) {
+        match self {
+            // SAFETY: a stream: see `Text::new`.
             Out::Stream(stream) => unsafe {
                 libc::fwrite(text.as_ptr().cast(), 1, text.len(), *stream);
             },
             Out::Lines(lines) => lines.write(text),
         }
-        self.used = 0;
     }
 }
 
 impl Drop for Text<'_> {
     fn drop(&mut self) {
+        self.give_back();
         if let Out::Stream(stream) = self.out {
             // SAFETY: a stream: see `new`.
             unsafe { libc::fflush(stream) };
