@@ -918,13 +918,6 @@ unsafe fn copy_text(ctx: *const c_void, text: *const c_char, length: usize) -> *
     unsafe { string::copy(ctx, text, length) }
 }
 
-/// Appends `length` bytes of `text` to `s`.
-#[inline(always)]
-unsafe fn append(s: *mut c_char, at: At, text: *const c_char, length: usize) -> *mut c_char {
-    // SAFETY: the text has that many bytes, says the caller.
-    unsafe { string::append_user(s, at, text, length) }
-}
-
 /// Copies a text.
 ///
 /// @param ctx  the parent, or NULL
@@ -951,7 +944,7 @@ pub unsafe extern "C" fn talloc_strdup_append(s: *mut c_char, a: *const c_char) 
         return s;
     }
     // SAFETY: the module's rule.
-    unsafe { append(s, At::EndOfText, a, libc::strlen(a)) }
+    unsafe { string::append_user(s, At::EndOfText, a, libc::strlen(a)) }
 }
 
 /// Appends a text to another, at the last byte of its chunk: without looking
@@ -969,7 +962,7 @@ pub unsafe extern "C" fn talloc_strdup_append_buffer(
         return s;
     }
     // SAFETY: the module's rule.
-    unsafe { append(s, At::EndOfBuffer, a, libc::strlen(a)) }
+    unsafe { string::append_user(s, At::EndOfBuffer, a, libc::strlen(a)) }
 }
 
 /// Copies a text, or the beginning of it.
@@ -1008,7 +1001,7 @@ pub unsafe extern "C" fn talloc_strndup_append(
         return s;
     }
     // SAFETY: the module's rule; a text of n bytes needs no NUL.
-    unsafe { append(s, At::EndOfText, a, libc::strnlen(a, n)) }
+    unsafe { string::append_user(s, At::EndOfText, a, libc::strnlen(a, n)) }
 }
 
 /// Appends a text, or the beginning of it, at the last byte of another's chunk.
@@ -1027,7 +1020,7 @@ pub unsafe extern "C" fn talloc_strndup_append_buffer(
         return s;
     }
     // SAFETY: the module's rule; a text of n bytes needs no NUL.
-    unsafe { append(s, At::EndOfBuffer, a, libc::strnlen(a, n)) }
+    unsafe { string::append_user(s, At::EndOfBuffer, a, libc::strnlen(a, n)) }
 }
 
 /// Formats a text.

@@ -60,17 +60,15 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
     if size > SMALL_MAX {
         return Err(0);
     }
-    let Ok(first) = list::first_below(parent) else {
-        return Err(0);
-    };
-    match magazine::pop(size) {
-        Some(block) => Ok(Spot {
-            c: Chunk::at(block),
-            parent,
-            first,
-        }),
-        None => Err(0),
-    }
+    kept(parent, size).ok_or(0)
+}
+
+/// Below `parent`, in a small block that this thread keeps.
+#[inline(always)]
+fn kept(parent: Chunk, size: usize) -> Option<Spot> {
+    let first = list::first_below(parent).ok()?;
+    let c = Chunk::at(magazine::pop(size)?);
+    Some(Spot { c, parent, first })
 }
 
 /// What a caller of `talloc.h` wants: the user's pointer to a chunk below its context
@@ -240,14 +238,10 @@ unsafe fn as_below_easy(ctx: *const c_void, size: usize, name: *const c_char) ->
         if size > SMALL_MAX {
             return large(ctx, size, name);
         }
-        let parent = Chunk::before(ctx);
-        if let Ok(first) = list::first_below(parent) {
-            if let Some(block) = magazine::pop(size) {
-                let c = Chunk::at(block);
-                return Spot { c, parent, first }.fill(size, 0, name).user();
-            }
+        match kept(Chunk::before(ctx), size) {
+            Some(spot) => spot.fill(size, 0, name).user(),
+            None => fresh(ctx, size, name),
         }
-        fresh(ctx, size, name)
     }
 }
 

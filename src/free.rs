@@ -243,13 +243,10 @@ fn any_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 /// A pool with what is in it, and perhaps below that.
 #[inline(never)]
 fn pool_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
-    if !shed::all_below::<Member>(Chunk::before(ptr), location) {
-        return any_tree(ptr, location, t);
+    if shed::all_below::<Member>(Chunk::before(ptr), location) {
+        return leaf(ptr, location, t);
     }
-    if Pool::is(t) {
-        return leaf_of::<Pool>(ptr, location, t);
-    }
-    leaf(ptr, location, t)
+    any_tree(ptr, location, t)
 }
 
 #[inline(never)]

@@ -533,7 +533,7 @@ pub fn top_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
 // ---- one chunk of any kind ----------------------------------------------------
 
 /// A leaf of any kind: out of the list and the accounts; the memory goes back.  False after a
-/// fault.
+/// fault.  `t` is without `DTOR`, and nothing is below it any more.
 #[inline(never)]
 pub fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
     let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);

@@ -1,5 +1,5 @@
-//! Lines of text for a stream or a file: a few of the things that `printf` does, in a tenth
-//! of its time.  A line goes out whole.
+//! Lines of text for a stream or a file: a few of the things that `printf` does, in less
+//! time.  A line goes out whole.
 
 use crate::{report_env, sysmem};
 use core::ffi::{CStr, c_char, c_void};
