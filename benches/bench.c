@@ -771,18 +771,34 @@ static void late(void)
 
 /* ---- a tree that is built again ----------------------------------------------- */
 
-#define AGAIN 5
+#define AGAIN 8
 
 /*
  * What malloc gave back in one order it hands out in another, which changes from time to
  * time: so all of them count, but the first.
  */
-static void again(void)
+/* Trees of five chunks or so, of up to 300 bytes. */
+static void mixed_build(long n)
 {
-	const long n = 600000;
+	void *top = NULL, *below = NULL;
+
+	while (n-- > 0) {
+		if (top == NULL || chance() % 5 == 0)
+			top = talloc_size(root, chance() % 100);
+		else if (below == NULL || chance() % 4 != 0)
+			below = talloc_size(top, chance() % 300);
+		else
+			talloc_strdup(below, "a text below it");
+	}
+}
+
+static void again_with(const char *name, void (*build)(long n), long n)
+{
 	double built, freed, took;
 	int i, round;
+	char row_name[48];
 
+	best[0] = best[1] = 0;
 	for (round = 0; round < LEAST_ROUNDS; round++) {
 		if (!in_new_process())
 			continue;
@@ -790,7 +806,7 @@ static void again(void)
 		for (i = 0; i <= AGAIN; i++) {
 			begin_root(n);
 			took = used();
-			wide_build(n);
+			build(n);
 			built += i > 0 ? used() - took : 0;
 			took = used();
 			free_root(n);
@@ -802,13 +818,22 @@ static void again(void)
 			best[1] = freed;
 		_exit(0);
 	}
-	row("again_build", best[0] / (double)(n * AGAIN) * 1e9, "ns");
-	row("again_free", best[1] / (double)(n * AGAIN) * 1e9, "ns");
+	snprintf(row_name, sizeof(row_name), "%s_build", name);
+	row(row_name, best[0] / (double)(n * AGAIN) * 1e9, "ns");
+	snprintf(row_name, sizeof(row_name), "%s_free", name);
+	row(row_name, best[1] / (double)(n * AGAIN) * 1e9, "ns");
+}
+
+static void again(void)
+{
+	again_with("again", wide_build, 600000);
+	again_with("again200", wide200_build, 300000);
+	again_with("again_mixed", mixed_build, 200000);
 }
 
 /* ---- all of them in one process ----------------------------------------------- */
 
-#define TURNS 3
+#define TURNS 5
 #define TIME_OF_A_TURN 0.02
 
 /* Shared with the processes that come of this one. */
@@ -833,14 +858,28 @@ static int is_in_session(size_t i)
 	return is_possible(i) && strncmp(name, "malloc_", 7) != 0 && (end == NULL || strcmp(end, "_kept") != 0);
 }
 
+/* The middle one of the turns of a phase. */
+static double middle(double (*turns)[PHASES], int p)
+{
+	double sorted[TURNS];
+	int i, at;
+
+	for (i = 0; i < TURNS; i++) {
+		for (at = i; at > 0 && sorted[at - 1] > turns[i][p]; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = turns[i][p];
+	}
+	return sorted[TURNS / 2];
+}
+
 /*
  * One process does each workload after the other. While it waits before each turn,
  * the same is timed in a process that has done nothing yet.
  */
 static void session(void)
 {
-	double (*alone)[PHASES] = shared_room(WORKLOADS * sizeof(*alone));
-	double (*there)[PHASES] = shared_room(WORKLOADS * sizeof(*there));
+	double (*alone)[TURNS][PHASES] = shared_room(WORKLOADS * sizeof(*alone));
+	double (*there)[TURNS][PHASES] = shared_room(WORKLOADS * sizeof(*there));
 	int go[2], done[2], p, turn;
 	char byte = 0, name[48];
 	size_t i;
@@ -859,14 +898,14 @@ static void session(void)
 			if (child == 0) {
 				if (read(go[0], &byte, 1) != 1)
 					_exit(1);
-				best = there[i];
+				best = there[i][turn];
 				time_rounds(w, 0, 1, fills(w) ? 0 : TIME_OF_A_TURN);
 				if (write(done[1], &byte, 1) != 1)
 					_exit(1);
 				continue;
 			}
 			if (in_new_process()) {
-				best = alone[i];
+				best = alone[i][turn];
 				time_rounds(w, 0, 1, fills(w) ? 0 : TIME_OF_A_TURN);
 				_exit(0);
 			}
@@ -880,9 +919,9 @@ static void session(void)
 	for (i = 0; i < WORKLOADS; i++) {
 		for (p = 0; is_in_session(i) && p < PHASES && workloads[i].phases[p].name != NULL; p++) {
 			snprintf(name, sizeof(name), "session_%s", workloads[i].phases[p].name);
-			row(name, there[i][p] / (double)workloads[i].n * 1e9, "ns");
+			row(name, middle(there[i], p) / (double)workloads[i].n * 1e9, "ns");
 			snprintf(name, sizeof(name), "alone_%s", workloads[i].phases[p].name);
-			row(name, alone[i][p] / (double)workloads[i].n * 1e9, "ns");
+			row(name, middle(alone[i], p) / (double)workloads[i].n * 1e9, "ns");
 		}
 	}
 }
@@ -1426,6 +1465,8 @@ int main(int argc, char **argv)
 		return 0;
 	pool_cache = (void *(*)(const void *, size_t, size_t))dlsym(RTLD_DEFAULT, "talloc_pool_cache");
 	cache_take = (void *(*)(const void *))dlsym(RTLD_DEFAULT, "talloc_cache");
+	/* The first free of a thread is like no other, and no program stops there. */
+	talloc_free(talloc_new(NULL));
 	if (strcmp(what, "run") == 0)
 		return run(argc, argv);
 	if (argc == 4 && strcmp(what, "count") == 0 && atol(argv[3]) > 1)

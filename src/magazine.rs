@@ -11,9 +11,9 @@
 //!
 //! A full magazine asks for more room, [`Magazines::grow`]; when it has all of its array,
 //! its lower half goes to a *depot*, from where [`Magazines::refill`] takes it back.  What all of
-//! that may hold is bounded, in bytes: 256 KiB, or a quarter of what is alive where that
-//! is more: a program that frees much and goes on with much is going to want it again. One
-//! that frees much and goes on with little keeps less.
+//! that may hold is bounded, in bytes: 256 KiB, or a quarter of what was alive throughout
+//! where that is more: a program that frees much and goes on with much is going to want it
+//! again. One that frees much and goes on with little keeps less.
 //! Room is taken from classes that have gone cold; a few blocks of each class are kept in
 //! any case.  All of it goes back when the thread ends, the library goes, or memory is
 //! short.
@@ -120,6 +120,13 @@ pub const fn small_room(size: usize) -> usize {
     ((size + WORD - 1) | 15) - (WORD - 1)
 }
 
+/// Does malloc keep blocks of that class in lists of their own when they go back, last in first
+/// out, and not joined with what lies beside them?
+#[inline(always)]
+const fn is_listed(class: usize) -> bool {
+    class < SMALL && cost(class) <= 16 * WORD
+}
+
 // ---- the magazines of a thread --------------------------------------------------
 
 /// Places of a magazine, one of which is the sentinel.
@@ -130,8 +137,12 @@ const BYTES: usize = size_of::<Array>();
 const FEW: usize = 4;
 /// What moves between a magazine and the depot.
 pub const HALF: usize = ROOM / 2;
+/// How many blocks come from malloc at a time in a class that has room for twice that.
+const FETCHED: usize = 8;
 /// What goes back to malloc between two looks at what is alive.
 const LOOK: usize = 64 * 1024;
+/// How many of them to the next time that malloc joins what it lists.
+const LOOKS: u8 = 16;
 
 type Block = *mut u8;
 
@@ -185,9 +196,17 @@ struct Magazines {
     from_malloc: isize,
     /// What is alive here, as it was added to `ALIVE`.
     told: isize,
+    /// The least that was, at the looks since it last grew, and at those before that.
+    least: isize,
+    least_before: isize,
+    /// Looks since malloc joined what it lists, and those of them at a class that it does.
+    looks: u8,
+    looks_listed: u8,
     free_loads: *mut Load,
     /// The newest shelf, if it has loads that were never used.
     shelf: *mut Shelf,
+    /// How many there are; the last one stays until all is given back.
+    shelves: usize,
     /// All threads', under the lock of `root`.
     older: *mut Magazines,
     newer: *mut Magazines,
@@ -560,10 +579,11 @@ pub fn turn_to_malloc(size: usize) -> bool {
     if !is_none(m) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if *of!(m.loads[small_class(size)]) != 0 {
+        let class = small_class(size);
+        if *of!(m.loads[class]) != 0 || m.is_fetched(class) {
             return false;
         }
-        m.from_malloc += small_bytes(small_class(size)) as isize;
+        m.from_malloc += small_bytes(class) as isize;
     }
     true
 }
@@ -595,9 +615,13 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
         }
     }
     let block = sysmem::malloc(if sysmem::every() == 0 { whole } else { bytes });
-    if let (Some(m), Some(_), true) = (m, block, class < SMALL) {
+    if let (Some(m), Some(block), true) = (m, block, class < SMALL) {
         // SAFETY: as above.
-        unsafe { (*m).from_malloc += whole as isize };
+        let m = unsafe { &mut *m };
+        m.from_malloc += whole as isize;
+        if m.is_fetched(class) {
+            return Some(m.fetch(class, block));
+        }
     }
     block
 }
@@ -751,26 +775,46 @@ impl Magazines {
 
     /// Finds out how much may be kept from now on, when blocks of `class` go back to malloc.
     fn look(&mut self, class: usize) {
+        self.join(class);
         let alive = self.alive();
         let all = ALIVE.0.fetch_add(alive - self.told, Relaxed) + (alive - self.told);
+        if alive > self.told {
+            (self.least_before, self.least) = (self.least, alive);
+        }
+        self.least = self.least.min(alive);
         self.told = alive;
         let Some((floor, may_be_more)) = sysmem::may_keep() else {
             return;
         };
-        // A thread whose blocks others free has no right to more, nor one that frees
-        // those of others, for which the sum is below zero.
-        let share = if may_be_more {
-            alive.min(all).max(0) as usize / 4
-        } else {
-            0
-        };
+        if !may_be_more {
+            self.bound = floor;
+            return;
+        }
+        // What frees all that it has is not to keep some of it first, and give that back later,
+        // out of order.  A thread whose blocks others free has no right to more, nor one that
+        // frees those of others, for which the sum is below zero.
+        let throughout = self.least.min(self.least_before).max(0) as usize;
+        let share = throughout.min(all.max(0) as usize) / 4;
         // Each small block pins a page: few of them stay where little is alive.
-        let floor = if may_be_more && class < SMALL {
-            floor.min((alive.max(0) as usize).max(floor / 4))
+        let floor = if class < SMALL {
+            floor.min(throughout.max(floor / 4))
         } else {
             floor
         };
         self.bound = floor.max(share);
+    }
+
+    /// From time to time malloc is to join what it lists, if other blocks go back, too: those
+    /// between stay apart until then, and what is made of them lies in no order.
+    fn join(&mut self, class: usize) {
+        self.looks += 1;
+        self.looks_listed += u8::from(is_listed(class));
+        if self.looks == LOOKS {
+            if self.looks_listed != 0 && self.looks_listed != LOOKS {
+                sysmem::join();
+            }
+            (self.looks, self.looks_listed) = (0, 0);
+        }
     }
 
     /// Room for one more block of `class`, if it may have any.
@@ -862,6 +906,44 @@ impl Magazines {
         pop_at(self.top_of(class))
     }
 
+    /// Do blocks of a small class come from malloc some at a time?  What malloc lists comes from
+    /// it in groups, each in turn from its end, and what was built in no order is slow to free.
+    #[inline(always)]
+    fn is_fetched(&mut self, class: usize) -> bool {
+        is_listed(class) && usize::from(*of!(self.room[class])) >= 2 * FETCHED
+    }
+
+    /// More blocks come from malloc, where `first` did, into an empty magazine, to be handed out
+    /// in the order they lie in; the first of all.
+    #[cold]
+    #[inline(never)]
+    fn fetch(&mut self, class: usize, first: NonNull<u8>) -> NonNull<u8> {
+        let bytes = small_bytes(class);
+        let lowest = self.sentinel(class).wrapping_add(1);
+        let (mut first, mut end) = (first, lowest);
+        while end < lowest.wrapping_add(FETCHED - 1) {
+            let Some(mut block) = sysmem::malloc_once(bytes) else {
+                break;
+            };
+            if block < first {
+                core::mem::swap(&mut block, &mut first);
+            }
+            let mut at = end;
+            // SAFETY: places of the array, which is empty and has room for more than those.
+            unsafe {
+                while at > lowest && *at.sub(1) < block.as_ptr() {
+                    *at = *at.sub(1);
+                    at = at.sub(1);
+                }
+                *at = block.as_ptr();
+                end = end.add(1);
+            }
+        }
+        *self.top_of(class) = end.wrapping_sub(1);
+        self.from_malloc += (self.held(class) * bytes) as isize;
+        first
+    }
+
     /// The topmost load of a class is empty.
     fn drop_load(&mut self, class: usize) {
         let load = *of!(self.depot[class]);
@@ -870,17 +952,26 @@ impl Magazines {
             *of!(self.depot[class]) = (*load).next;
             *of!(self.loads[class]) -= 1;
             self.reserved -= HALF * cost(class);
-            let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
+            let shelf = shelf_of(load);
+            (*load).next = self.free_loads;
+            self.free_loads = load;
             (*shelf).used -= 1;
-            if (*shelf).used != 0 {
-                (*load).next = self.free_loads;
-                self.free_loads = load;
-                return;
+            if (*shelf).used == 0 && self.shelves > 1 {
+                self.drop_shelf(shelf);
             }
-            // The whole shelf goes, with all its free loads.
+        }
+    }
+
+    /// A shelf on which nothing lies goes, with all its free loads.
+    ///
+    /// # Safety
+    /// It is one of ours.
+    unsafe fn drop_shelf(&mut self, shelf: *mut Shelf) {
+        // SAFETY: the caller's promise; free loads lie on shelves of ours.
+        unsafe {
             let mut at = &raw mut self.free_loads;
             while !(*at).is_null() {
-                if (*at).addr() & !(SHELF - 1) == shelf.addr() {
+                if shelf_of(*at) == shelf {
                     *at = (**at).next;
                 } else {
                     at = &raw mut (**at).next;
@@ -889,6 +980,7 @@ impl Magazines {
             if self.shelf == shelf {
                 self.shelf = null_mut();
             }
+            self.shelves -= 1;
             sysmem::unmap(shelf.cast(), SHELF);
         }
     }
@@ -900,12 +992,12 @@ impl Magazines {
         unsafe {
             if !load.is_null() {
                 self.free_loads = (*load).next;
-                let shelf = load.map_addr(|at| at & !(SHELF - 1)).cast::<Shelf>();
-                (*shelf).used += 1;
+                (*shelf_of(load)).used += 1;
                 return Some(load);
             }
             if self.shelf.is_null() {
                 self.shelf = new_shelf()?;
+                self.shelves += 1;
             }
             let shelf = self.shelf;
             (*shelf).used += 1;
@@ -923,20 +1015,21 @@ impl Magazines {
     fn shrink_to(&mut self, bytes: usize, class: usize) {
         for _ in 0..CLASSES {
             let at = self.hand;
-            self.hand = if at + 1 < CLASSES { at + 1 } else { 0 };
+            self.hand = after(at);
             if *of!(self.room[at]) == 0 || at == class {
                 continue;
             }
             let seen = self.top_of(at).addr() as u16;
             let is_cold = core::mem::replace(of!(self.seen[at]), seen) == seen;
-            while is_cold && self.reserved > bytes && self.take_room(at, FEW) {}
+            while is_cold && self.reserved > bytes && self.take_room(at, 0) {}
         }
-        let (mut at, mut left) = (class, CLASSES);
-        while self.reserved > self.bound && left > 0 {
-            if !self.take_room(at, FEW) {
-                at = if at + 1 < CLASSES { at + 1 } else { 0 };
-                left -= 1;
-            }
+        while self.reserved > self.bound && *of!(self.loads[class]) != 0 {
+            self.take_room(class, 0);
+        }
+        let mut at = class;
+        for _ in 0..CLASSES {
+            at = after(at);
+            while self.reserved > self.bound && self.take_room(at, FEW) {}
         }
     }
 
@@ -993,7 +1086,21 @@ impl Magazines {
         for class in 0..CLASSES {
             while self.take_room(class, 0) {}
         }
+        if !self.free_loads.is_null() {
+            // SAFETY: the last shelf, since no load is in use.
+            unsafe { self.drop_shelf(shelf_of(self.free_loads)) };
+        }
     }
+}
+
+/// The shelf on which a load lies.
+fn shelf_of(load: *mut Load) -> *mut Shelf {
+    load.map_addr(|at| at & !(SHELF - 1)).cast()
+}
+
+/// The next class, or the first one.
+fn after(class: usize) -> usize {
+    if class + 1 < CLASSES { class + 1 } else { 0 }
 }
 
 /// An empty shelf, whose pages are touched as loads are used.

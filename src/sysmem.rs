@@ -28,6 +28,21 @@ pub fn malloc_once(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(unsafe { libc::malloc(bytes) }.cast())
 }
 
+/// Has malloc join the small blocks that it lists with what lies beside them, as it does for a
+/// large one.
+#[cold]
+pub fn join() {
+    // More than is ever listed.
+    const LARGE: usize = 4096;
+    // SAFETY: malloc takes any size; errno is this thread's, and stays what it was.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::free(core::hint::black_box(libc::malloc(LARGE)));
+        *errno = before;
+    }
+}
+
 /// The same after all that this thread keeps has been given back, if that was anything.
 #[cold]
 #[inline(never)]
