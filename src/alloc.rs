@@ -82,6 +82,7 @@ pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> 
     unsafe {
         match spot(ctx, size) {
             Ok(spot) => spot.fill(size, 0, name).user(),
+            Err(0) if size <= SMALL_MAX => fresh(ctx, size, name),
             Err(obstacles) => slow(ctx, size, name, obstacles),
         }
     }

@@ -557,7 +557,7 @@ pub unsafe fn put(bytes: usize, block: Block) {
         if class >= CLASSES {
             sysmem::free(block);
         } else if !push_class(class, block) {
-            put_slow(class, block);
+            put_slower(class, block);
         }
     }
 }
@@ -580,10 +580,10 @@ pub fn turn_to_malloc(size: usize) -> bool {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         let class = small_class(size);
-        if *of!(m.loads[class]) != 0 || m.is_fetched(class) {
+        if m.has_many(class) && (is_listed(class) || *of!(m.loads[class]) != 0) {
             return false;
         }
-        m.from_malloc += small_bytes(class) as isize;
+        m.from_malloc += cost(class) as isize;
     }
     true
 }
@@ -618,8 +618,8 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let (Some(m), Some(block), true) = (m, block, class < SMALL) {
         // SAFETY: as above.
         let m = unsafe { &mut *m };
-        m.from_malloc += whole as isize;
-        if m.is_fetched(class) {
+        m.from_malloc += cost(class) as isize;
+        if m.has_many(class) && is_listed(class) {
             return Some(m.fetch(class, block));
         }
     }
@@ -635,19 +635,19 @@ pub fn whole(bytes: usize) -> usize {
     }
 }
 
-/// A block of `class` for which there is no place.
+/// The block of a chunk without `EXACT`, of a small class, for which there is no place.
 ///
 /// # Safety
 /// It is not used any more.
 #[inline(never)]
 unsafe fn put_slow(class: usize, block: Block) {
-    if let (Some(m), true) = (mine(), class < SMALL) {
+    let m = now_known().as_ptr();
+    if !is_none(m) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        let cost = cost(class);
-        if m.direct >= cost && usize::from(*of!(m.room[class])) >= FEW {
-            m.direct -= cost;
-            m.from_malloc -= small_bytes(class) as isize;
+        if m.goes_directly(class) {
+            m.direct -= cost(class);
+            m.from_malloc -= cost(class) as isize;
             // SAFETY: the caller's promise.
             return unsafe { sysmem::free(block) };
         }
@@ -656,19 +656,18 @@ unsafe fn put_slow(class: usize, block: Block) {
     unsafe { put_slower(class, block) };
 }
 
-/// The same, where another place may be found.
+/// Any block or record for which there is no place, but may be found one.
 ///
 /// # Safety
-/// As there.
+/// It is not used any more.
 #[cold]
 #[inline(never)]
 unsafe fn put_slower(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        let cost = cost(class);
-        if m.direct >= cost && usize::from(*of!(m.room[class])) >= FEW {
-            m.direct -= cost;
+        if m.goes_directly(class) {
+            m.direct -= cost(class);
         } else if m.make_room(class) && push_class(class, block) {
             return;
         }
@@ -723,7 +722,7 @@ pub fn refill_records() -> Option<NonNull<Record>> {
 pub fn put_record(record: *mut Record) {
     if !push_class(RECORDS, record.cast()) {
         // SAFETY: a record that nobody uses.
-        unsafe { put_slow(RECORDS, record.cast()) };
+        unsafe { put_slower(RECORDS, record.cast()) };
     }
 }
 
@@ -766,10 +765,16 @@ impl Magazines {
         self.from_malloc - kept as isize
     }
 
+    /// Does a block of that class, for which there is no place, go back without another look?
+    #[inline(always)]
+    fn goes_directly(&mut self, class: usize) -> bool {
+        self.direct >= cost(class) && usize::from(*of!(self.room[class])) >= FEW
+    }
+
     /// So many blocks of a class went back to malloc.
     fn went_back(&mut self, class: usize, n: usize) {
         if class < SMALL {
-            self.from_malloc -= (n * small_bytes(class)) as isize;
+            self.from_malloc -= (n * cost(class)) as isize;
         }
     }
 
@@ -906,15 +911,15 @@ impl Magazines {
         pop_at(self.top_of(class))
     }
 
-    /// Do blocks of a small class come from malloc some at a time?  What malloc lists comes from
-    /// it in groups, each in turn from its end, and what was built in no order is slow to free.
+    /// Has a class room for many blocks?  It has, if it has loads.
     #[inline(always)]
-    fn is_fetched(&mut self, class: usize) -> bool {
-        is_listed(class) && usize::from(*of!(self.room[class])) >= 2 * FETCHED
+    fn has_many(&mut self, class: usize) -> bool {
+        usize::from(*of!(self.room[class])) >= 2 * FETCHED
     }
 
     /// More blocks come from malloc, where `first` did, into an empty magazine, to be handed out
-    /// in the order they lie in; the first of all.
+    /// in the order they lie in; the first of all.  What malloc lists comes from it in groups,
+    /// each in turn from its end, and what was built in no order is slow to free.
     #[cold]
     #[inline(never)]
     fn fetch(&mut self, class: usize, first: NonNull<u8>) -> NonNull<u8> {
@@ -940,7 +945,7 @@ impl Magazines {
             }
         }
         *self.top_of(class) = end.wrapping_sub(1);
-        self.from_malloc += (self.held(class) * bytes) as isize;
+        self.from_malloc += (self.held(class) * cost(class)) as isize;
         first
     }
 
@@ -1013,7 +1018,7 @@ impl Magazines {
     /// Takes room from classes that are cold, until so many bytes are left; `class` is spared,
     /// unless all together have more than they may.
     fn shrink_to(&mut self, bytes: usize, class: usize) {
-        for _ in 0..CLASSES {
+        for _ in 0..CLASSES / 4 {
             let at = self.hand;
             self.hand = after(at);
             if *of!(self.room[at]) == 0 || at == class {
@@ -1026,10 +1031,11 @@ impl Magazines {
         while self.reserved > self.bound && *of!(self.loads[class]) != 0 {
             self.take_room(class, 0);
         }
-        let mut at = class;
-        for _ in 0..CLASSES {
+        let (mut at, mut left) = (class, CLASSES);
+        while self.reserved > self.bound && left > 0 {
             at = after(at);
             while self.reserved > self.bound && self.take_room(at, FEW) {}
+            left -= 1;
         }
     }
 
