@@ -143,6 +143,8 @@ const FETCHED: usize = 8;
 const LOOK: usize = 64 * 1024;
 /// How many of them to the next time that malloc joins what it lists.
 const LOOKS: u8 = 16;
+/// What goes back in the order it lies in goes not so far from one of them to the next.
+const NEAR: usize = 16 * LOOK;
 
 type Block = *mut u8;
 
@@ -199,9 +201,12 @@ struct Magazines {
     /// The least that was, at the looks since it last grew, and at those before that.
     least: isize,
     least_before: isize,
-    /// Looks since malloc joined what it lists, and those of them at a class that it does.
+    /// Looks since malloc joined what it lists, those of them at what it does list, and those
+    /// near the one before; and where that was.
     looks: u8,
     looks_listed: u8,
+    looks_near: u8,
+    last_looked: usize,
     free_loads: *mut Load,
     /// The newest shelf, if it has loads that were never used.
     shelf: *mut Shelf,
@@ -668,7 +673,7 @@ unsafe fn put_slower(class: usize, block: Block) {
         let m = unsafe { &mut *m };
         if m.goes_directly(class) {
             m.direct -= cost(class);
-        } else if m.make_room(class) && push_class(class, block) {
+        } else if m.make_room(class, block) && push_class(class, block) {
             return;
         }
         m.went_back(class, 1);
@@ -780,7 +785,6 @@ impl Magazines {
 
     /// Finds out how much may be kept from now on, when blocks of `class` go back to malloc.
     fn look(&mut self, class: usize) {
-        self.join(class);
         let alive = self.alive();
         let all = ALIVE.0.fetch_add(alive - self.told, Relaxed) + (alive - self.told);
         if alive > self.told {
@@ -809,21 +813,25 @@ impl Magazines {
         self.bound = floor.max(share);
     }
 
-    /// From time to time malloc is to join what it lists, if other blocks go back, too: those
-    /// between stay apart until then, and what is made of them lies in no order.
-    fn join(&mut self, class: usize) {
+    /// From time to time malloc is to join what it lists, if other blocks go back, too, in the
+    /// order they lie in: those between stay apart until then, and what is made of them lies in
+    /// no order.
+    fn join(&mut self, class: usize, block: Block) {
         self.looks += 1;
         self.looks_listed += u8::from(is_listed(class));
+        self.looks_near += u8::from(block.addr().abs_diff(self.last_looked) < NEAR);
+        self.last_looked = block.addr();
         if self.looks == LOOKS {
-            if self.looks_listed != 0 && self.looks_listed != LOOKS {
+            let are_mixed = self.looks_listed != 0 && self.looks_listed != LOOKS;
+            if are_mixed && self.looks_near > LOOKS / 2 {
                 sysmem::join();
             }
-            (self.looks, self.looks_listed) = (0, 0);
+            (self.looks, self.looks_listed, self.looks_near) = (0, 0, 0);
         }
     }
 
-    /// Room for one more block of `class`, if it may have any.
-    fn make_room(&mut self, class: usize) -> bool {
+    /// Room for one more block of `class`, as that one is, if it may have any.
+    fn make_room(&mut self, class: usize, block: Block) -> bool {
         let (cost, has) = (cost(class), usize::from(*of!(self.room[class])));
         let more = match has {
             ROOM => HALF,
@@ -840,6 +848,7 @@ impl Magazines {
         }
         if self.direct < cost {
             self.direct = LOOK;
+            self.join(class, block);
             self.look(class);
             self.shrink_to(self.bound.saturating_sub(more * cost), class);
             if self.reserved + more * cost <= self.bound {
