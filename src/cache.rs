@@ -20,17 +20,11 @@ use core::ptr::{NonNull, null, null_mut};
 #[repr(C)]
 struct Slots {
     /// User bytes of an object.
-    size: u32,
+    size: usize,
     count: u32,
     /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
     mapped: usize,
-    /// The slot given back last, [`LESS`], which the bitmap still says is taken; NULL for none.
-    #[cfg(target_pointer_width = "64")]
-    last: *mut u8,
     nothing: [usize; NOTHING],
-    /// There is no room for it above where pointers are short.
-    #[cfg(target_pointer_width = "32")]
-    last: *mut u8,
 }
 
 /// Words from `top` of a record on, which say that it holds nothing.
@@ -70,7 +64,7 @@ fn slot_bytes(size: usize) -> usize {
 
 /// How many user bytes a slot has room for.
 pub fn slot_room(r: *mut Record) -> usize {
-    round(HEADER + slots!(r).size as usize) - HEADER
+    round(HEADER + slots!(r).size) - HEADER
 }
 
 /// `talloc_pool_cache`: a chunk of size 0 with room for `size / objsize` objects, rounded
@@ -117,10 +111,9 @@ fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
     // SAFETY: fresh, with room for that many words of bits.
     unsafe {
         slots.write(Slots {
-            size: size as u32,
+            size,
             count: count as u32,
             mapped,
-            last: null_mut(),
             nothing: [0; NOTHING],
         });
         bitmap::fill(bits(slots), count);
@@ -161,15 +154,14 @@ pub unsafe fn object_fast(cache: *const c_void) -> Option<Chunk> {
     if record!(r).kind != Kind::Cache || record!(r).base != records::stands_for(parent) {
         return None;
     }
-    let slots = &mut slots!(r);
-    let last = NonNull::new(slots.last)?;
+    let last = NonNull::new(record!(r).next)?;
     let first = list::first_below(parent).ok()?;
-    slots.last = null_mut();
+    record!(r).next = null_mut();
     record!(r).live += ONE;
     // SAFETY: an address of the cache's.
     let c = Chunk::at(unsafe { last.add(LESS) });
     c.set_home(r.cast());
-    c.born(parent, first, u64::from(slots.size) | MEMBER, null());
+    c.born(parent, first, slots!(r).size as u64 | MEMBER, null());
     list::link_born(parent, first, c);
     Some(c)
 }
@@ -202,13 +194,13 @@ fn object(cache: Chunk) -> Option<Chunk> {
     if !pool::is_cache(r) {
         return None;
     }
-    let size = slots!(r).size as usize;
-    let slot = if slots!(r).last.is_null() {
+    let size = slots!(r).size;
+    let slot = if record!(r).next.is_null() {
         // SAFETY: `make_slots` filled it for so many.
         let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
         first_slot(r).wrapping_add(slot * slot_bytes(size))
     } else {
-        core::mem::replace(&mut slots!(r).last, null_mut())
+        core::mem::replace(&mut record!(r).next, null_mut())
     };
     let place = NonNull::new(slot.wrapping_add(LESS))?;
     record!(r).live += ONE;
@@ -235,15 +227,12 @@ pub struct Leaving {
 /// What is just a member, and lies in `r`, if it is that; the fast way.
 #[inline(always)]
 pub fn object_to_leave(r: *mut Record, c: Chunk) -> Option<Leaving> {
-    let live = record!(r).live.wrapping_sub(ONE);
-    if record!(r).kind != Kind::Cache {
-        return None;
-    }
-    // More than the sign.
-    let stays = live > CACHE;
+    let live = record!(r).live;
+    // More than the sign and that one.
+    let stays = live > CACHE + ONE;
     stays.then(|| Leaving {
         r,
-        live,
+        live: live - ONE,
         c: c.start(),
     })
 }
@@ -260,8 +249,8 @@ impl Leaving {
 /// The slot of `c`, which is gone, is free again.
 #[inline(always)]
 pub fn slot_left(r: *mut Record, c: *mut u8) {
-    if slots!(r).last.is_null() {
-        slots!(r).last = c.wrapping_sub(LESS);
+    if record!(r).next.is_null() {
+        record!(r).next = c.wrapping_sub(LESS);
     } else {
         slot_back(r, c);
     }
@@ -269,7 +258,7 @@ pub fn slot_left(r: *mut Record, c: *mut u8) {
 
 #[inline(never)]
 fn slot_back(r: *mut Record, c: *mut u8) {
-    let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
+    let (size, count) = (slots!(r).size, slots!(r).count as usize);
     let offset = c.addr() - LESS - first_slot(r).addr();
     // Never 0, but not every compiler sees that, and none may leave a panic here.
     let Some(slot) = offset.checked_div(slot_bytes(size)) else {

@@ -352,9 +352,17 @@ fn rehome(c: Chunk, from: *mut Account, to: *mut Account) -> Moved {
         }
         let t = x.payload();
         let bytes = weight(x, t);
-        moved.out += bytes;
         moved.into += bytes;
         if t & MEMBER == 0 {
+            // Below a dying chunk, in a loop, may be what no account counts.
+            let was = if t & LIMIT == 0 {
+                null_mut()
+            } else {
+                of_limited(x, t)
+            };
+            if was == from {
+                moved.out += bytes;
+            }
             if t & POOL == 0 {
                 x.set_home(to.cast());
             } else if let Some(r) = pool::record_of(x, t) {

@@ -272,7 +272,11 @@ pub enum NoPlace {
 pub fn carve_fast(parent: Chunk, bytes: usize) -> Result<(Place, *mut Record), NoPlace> {
     let r = records::pool_around(parent).ok_or(NoPlace::Lost)?;
     let (next, bytes) = (record!(r).next, round(bytes));
-    // None in a cache, and none, or less, where it is watched.
+    // Where pointers are short, an address in a cache may be above the sign.
+    if cfg!(target_pointer_width = "32") && is_cache(r) {
+        return Err(NoPlace::Full);
+    }
+    // None, or less, in a cache, where `end` is 0, and where it is watched.
     let room = record!(r).end.addr().wrapping_sub(next.addr()) as isize;
     if room < bytes as isize {
         return Err(NoPlace::Full);

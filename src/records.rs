@@ -59,7 +59,8 @@ pub fn stands_for(c: Chunk) -> *mut u8 {
 /// [`LESS`].
 #[repr(C, align(64))]
 pub struct Record {
-    /// A pool: where the free room begins.  An account: the one above.
+    /// A pool: where the free room begins.  A cache: the slot given back last, which the bitmap
+    /// still says is taken, or NULL.  An account: the one above.
     pub next: *mut u8,
     /// A pool: where the room ends, or where it begins while it is watched, so that a fast
     /// way sees none.  An account: the bytes used.

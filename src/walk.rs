@@ -58,20 +58,23 @@ unsafe fn user_parent_slow(ptr: *const c_void) -> *mut c_void {
 /// As for [`Chunk::checked`].
 #[inline(always)]
 pub unsafe fn is_near(ptr: *const c_void, above: *const c_void) -> Option<bool> {
-    let mut at = ptr;
-    for _ in 0..100 {
-        if at.is_null() {
-            return Some(false);
-        }
+    if ptr.is_null() {
+        return Some(false);
+    }
+    let up = |at: *const c_void| {
         let c = Chunk::before(at);
         let t = c.payload();
-        if !is_alive(t) || t & DYING != 0 {
-            return None;
+        (is_alive(t) && t & DYING == 0).then(|| c.parent_user())
+    };
+    let mut at = up(ptr)?;
+    if ptr == above {
+        return Some(true);
+    }
+    for _ in 0..100 {
+        if at.is_null() || at.cast_const() == above {
+            return Some(!at.is_null());
         }
-        if at == above {
-            return Some(true);
-        }
-        at = c.parent_user();
+        at = up(at)?;
     }
     None
 }

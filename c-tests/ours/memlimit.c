@@ -484,6 +484,30 @@ static void a_loop_of_the_dying(void)
 	CHECK_INT(talloc_free(outer), 0);
 }
 
+/*
+ * The same around the limit: what comes to lie below a chunk that it counts, and that stays,
+ * is none of its own, and must not leave it.
+ */
+static void a_loop_around_a_limit(void)
+{
+	void *limit, *dying, *asked;
+
+	around = NEW(NULL, "around");
+	limit = limited(around, 100000);
+	talloc_size(limit, 100);
+	dying = NEW(limit, "dying");
+	NEW(limit, "newer"); /* so that dying has no parent while it dies */
+	asked = NEW(dying, "asked");
+	inside = talloc_named_const(asked, 10, "inside");
+	talloc_set_destructor(inside, refuse);
+	talloc_set_destructor(asked, into_the_loop);
+	talloc_size(around, 1000);
+	CHECK_INT(talloc_free(dying), 0);
+	CHECK_INT(account(limit), live(limit));
+	talloc_set_destructor(inside, NULL);
+	CHECK_INT(talloc_free(inside), 0);
+}
+
 static void the_limited_chunk_moves(void)
 {
 	void *block, *c = limited(NULL, 100000);
@@ -648,6 +672,7 @@ int main(void)
 	RUN(destructors_that_move);
 	RUN(references);
 	RUN(a_loop_of_the_dying);
+	RUN(a_loop_around_a_limit);
 	RUN(the_limited_chunk_moves);
 	RUN(many_limits);
 	RUN(random_walk);
