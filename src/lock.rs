@@ -1,6 +1,7 @@
 //! A lock that knows who has it from the moment that it is taken, so that a signal handler
 //! that comes in the next moment goes on without it: it would wait for ever.
 
+use crate::sysmem::keep_errno;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{
@@ -105,13 +106,10 @@ impl Lock {
         let place = self.turn.as_ptr();
         let what = what | libc::FUTEX_PRIVATE_FLAG;
         // SAFETY: a word that lives as long as the library; whatever the call answers,
-        // the caller looks again. errno is this thread's, and stays what it was.
-        unsafe {
-            let errno = libc::__errno_location();
-            let before = *errno;
-            libc::syscall(libc::SYS_futex, place, what, value, null_mut::<c_void>());
-            *errno = before;
-        }
+        // the caller looks again.
+        keep_errno(|| unsafe {
+            libc::syscall(libc::SYS_futex, place, what, value, null_mut::<c_void>())
+        });
     }
 
     /// Makes it anew, where there is one thread.

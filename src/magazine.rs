@@ -198,11 +198,12 @@ struct Magazines {
     from_malloc: isize,
     /// What is alive here, as it was added to `ALIVE`.
     told: isize,
-    /// The least that was, at the looks since it last grew, and at those before that.
+    /// The least that was alive at the looks since it last grew, and at those between that and
+    /// the time that it grew before.
     least: isize,
     least_before: isize,
-    /// Looks since malloc joined what it lists, those of them at what it does list, and those
-    /// near the one before; and where that was.
+    /// Looks since malloc may have joined what it lists; how many of them were at a block that it
+    /// lists, and how many near the look before; and where the last one was.
     looks: u8,
     looks_listed: u8,
     looks_near: u8,
@@ -816,7 +817,7 @@ impl Magazines {
     /// From time to time malloc is to join what it lists, if other blocks go back, too, in the
     /// order they lie in: those between stay apart until then, and what is made of them lies in
     /// no order.
-    fn join(&mut self, class: usize, block: Block) {
+    fn join_listed(&mut self, class: usize, block: Block) {
         self.looks += 1;
         self.looks_listed += u8::from(is_listed(class));
         self.looks_near += u8::from(block.addr().abs_diff(self.last_looked) < NEAR);
@@ -824,7 +825,7 @@ impl Magazines {
         if self.looks == LOOKS {
             let are_mixed = self.looks_listed != 0 && self.looks_listed != LOOKS;
             if are_mixed && self.looks_near > LOOKS / 2 {
-                sysmem::join();
+                sysmem::join_listed();
             }
             (self.looks, self.looks_listed, self.looks_near) = (0, 0, 0);
         }
@@ -848,7 +849,7 @@ impl Magazines {
         }
         if self.direct < cost {
             self.direct = LOOK;
-            self.join(class, block);
+            self.join_listed(class, block);
             self.look(class);
             self.shrink_to(self.bound.saturating_sub(more * cost), class);
             if self.reserved + more * cost <= self.bound {
@@ -936,7 +937,7 @@ impl Magazines {
         let lowest = self.sentinel(class).wrapping_add(1);
         let (mut first, mut end) = (first, lowest);
         while end < lowest.wrapping_add(FETCHED - 1) {
-            let Some(mut block) = sysmem::malloc_once(bytes) else {
+            let Some(mut block) = sysmem::malloc_spare(bytes) else {
                 break;
             };
             if block < first {

@@ -28,18 +28,31 @@ pub fn malloc_once(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(unsafe { libc::malloc(bytes) }.cast())
 }
 
-/// Has malloc join the small blocks that it lists with what lies beside them, as it does for a
-/// large one.
+/// The same of a block that can be done without.
+pub fn malloc_spare(bytes: usize) -> Option<NonNull<u8>> {
+    keep_errno(|| malloc_once(bytes))
+}
+
+/// Has malloc join the small blocks that it lists with what lies beside them, as it does before
+/// it gives a large one.
 #[cold]
-pub fn join() {
-    // More than is ever listed.
+pub fn join_listed() {
+    // Larger than what is ever listed.
     const LARGE: usize = 4096;
-    // SAFETY: malloc takes any size; errno is this thread's, and stays what it was.
+    // SAFETY: malloc takes any size.
+    keep_errno(|| unsafe { libc::free(core::hint::black_box(libc::malloc(LARGE))) });
+}
+
+/// What `f` answers; errno stays what it was.
+#[inline(always)]
+pub fn keep_errno<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: errno is this thread's.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        libc::free(core::hint::black_box(libc::malloc(LARGE)));
+        let answer = f();
         *errno = before;
+        answer
     }
 }
 
