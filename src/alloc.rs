@@ -14,7 +14,7 @@ use crate::pool::{self, NoPlace};
 use crate::root::{self, NULL_CONTEXT};
 use crate::{list, mac, sysmem, tools};
 use core::ffi::{c_char, c_void};
-use core::ptr::{NonNull, null_mut};
+use core::ptr::null_mut;
 
 /// Where a new chunk can be put at once.
 pub struct Spot {
@@ -404,7 +404,13 @@ impl Site {
             }
             account = limit::of_child(p, t);
         }
-        let block = charged(account, bytes, magazine::get)?;
+        if !limit::charge(account, bytes) {
+            return None;
+        }
+        let Some(block) = magazine::get(bytes) else {
+            limit::uncharge(account, bytes);
+            return None;
+        };
         mac::ready();
         Some(Site {
             c: Chunk::at(block),
@@ -428,21 +434,4 @@ impl Site {
         self.c.born_alone(t, name);
         list::link(parent, self.c);
     }
-}
-
-/// A block of so many bytes that is charged to `account`.
-#[inline]
-pub fn charged(
-    account: *mut Account,
-    bytes: usize,
-    find: impl FnOnce(usize) -> Option<NonNull<u8>>,
-) -> Option<NonNull<u8>> {
-    if !limit::charge(account, bytes) {
-        return None;
-    }
-    let block = find(bytes);
-    if block.is_none() {
-        limit::uncharge(account, bytes);
-    }
-    block
 }

@@ -5,7 +5,6 @@
 //! that moves is whole at the new place before a link leads there, and dead at the old one
 //! before that is given back.
 
-use crate::alloc::charged;
 use crate::header::{
     Chunk, DTOR, DYING, EXACT, HANDLE, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, REF,
     RUNNING, SPECIAL, TOP, size_of_payload,
@@ -154,13 +153,7 @@ fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     if old > SMALL_MAX && size > SMALL_MAX && t & HELD == 0 && c.child().is_none() {
         return with_malloc(c, t, size);
     }
-    elsewhere(
-        c,
-        t,
-        size,
-        magazine::get,
-        with_size(t, size) & !EXACT | sysmem::every(),
-    )
+    to_block(c, t, size, with_size(t, size) & !EXACT | sysmem::every())
 }
 
 /// A large block without children: malloc may have a cheaper way than copying.
@@ -203,15 +196,14 @@ fn move_member(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     let bytes = HEADER + size;
     if let Some((place, r)) = pool::carve(c, t, bytes) {
         tools::member(r, place.as_ptr(), bytes);
-        return elsewhere(c, t, size, |_| Some(place), with_size(t, size));
+        return elsewhere(c, t, size, place, with_size(t, size));
     }
     let account: *mut Account = limit::of_child(c, t);
-    let block = charged(account, bytes, magazine::get)?;
-    let moved = elsewhere(c, t, size, |_| Some(block), with_size(t, size));
-    let Some(new) = moved else {
+    if !limit::charge(account, bytes) {
+        return None;
+    }
+    let Some(new) = to_block(c, t, size, with_size(t, size)) else {
         limit::uncharge(account, bytes);
-        // SAFETY: just taken, and not used.
-        unsafe { magazine::put(bytes, block.as_ptr()) };
         return None;
     };
     let t = limit::leave_pool(new, new.payload(), account);
@@ -219,13 +211,26 @@ fn move_member(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     Some(new)
 }
 
-/// Moves `c` to a place of `HEADER + size` bytes that `find` finds, where it is `new_t`, and
-/// frees the old one.
+/// Moves `c` to a block of its own.
+fn to_block(c: Chunk, t: Payload, size: usize, new_t: Payload) -> Option<Chunk> {
+    let bytes = HEADER + size;
+    let block = magazine::get(bytes)?;
+    let moved = elsewhere(c, t, size, block, new_t);
+    if moved.is_none() {
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put(bytes, block.as_ptr()) };
+    }
+    moved
+}
+
+/// Moves `c` to a place of `HEADER + size` bytes, where it is `new_t`, and frees the old one.
+/// `None`, and nothing is done, after a fault.
+#[inline(never)]
 fn elsewhere(
     c: Chunk,
     t: Payload,
     size: usize,
-    find: impl FnOnce(usize) -> Option<NonNull<u8>>,
+    place: NonNull<u8>,
     new_t: Payload,
 ) -> Option<Chunk> {
     let is_top = t & TOP != 0;
@@ -234,7 +239,6 @@ fn elsewhere(
         c.corrupted(c"prev or next");
         return None;
     }
-    let place = find(HEADER + size)?;
     {
         // Neighbours may be changing its links.
         let _lock = is_top.then(root::lock_links);
