@@ -773,10 +773,6 @@ static void late(void)
 
 #define AGAIN 8
 
-/*
- * What malloc gave back in one order it hands out in another, which changes from time to
- * time: so all of them count, but the first.
- */
 /* Trees of five chunks or so, of up to 300 bytes. */
 static void mixed_build(long n)
 {
@@ -792,6 +788,10 @@ static void mixed_build(long n)
 	}
 }
 
+/*
+ * What malloc gave back in one order it hands out in another, which changes from time to
+ * time: so all of them count, but the first.
+ */
 static void again_with(const char *name, void (*build)(long n), long n)
 {
 	double built, freed, took;
