@@ -20,13 +20,16 @@ use core::ptr::{NonNull, null, null_mut};
 #[repr(C)]
 struct Slots {
     /// User bytes of an object.
-    size: usize,
+    size: u32,
     count: u32,
     /// Bytes of the pages that this is the begin of, with the guards; 0 for a record.
     mapped: usize,
+    _gap: [usize; GAP],
     nothing: [usize; NOTHING],
 }
 
+/// Words between the fields before, which tools from outside read, and that.
+const GAP: usize = (offset_of!(Record, top) - 2 * size_of::<u32>() - WORD) / WORD;
 /// Words from `top` of a record on, which say that it holds nothing.
 const NOTHING: usize =
     (offset_of!(Record, kind) + size_of::<Kind>() - offset_of!(Record, top)) / WORD;
@@ -64,7 +67,7 @@ fn slot_bytes(size: usize) -> usize {
 
 /// How many user bytes a slot has room for.
 pub fn slot_room(r: *mut Record) -> usize {
-    round(HEADER + slots!(r).size) - HEADER
+    round(HEADER + slots!(r).size as usize) - HEADER
 }
 
 /// `talloc_pool_cache`: a chunk of size 0 with room for `size / objsize` objects, rounded
@@ -111,9 +114,10 @@ fn make_slots(size: usize, count: usize) -> Option<*mut Slots> {
     // SAFETY: fresh, with room for that many words of bits.
     unsafe {
         slots.write(Slots {
-            size,
+            size: size as u32,
             count: count as u32,
             mapped,
+            _gap: [0; GAP],
             nothing: [0; NOTHING],
         });
         bitmap::fill(bits(slots), count);
@@ -161,7 +165,7 @@ pub unsafe fn object_fast(cache: *const c_void) -> Option<Chunk> {
     // SAFETY: an address of the cache's.
     let c = Chunk::at(unsafe { last.add(LESS) });
     c.set_home(r.cast());
-    c.born(parent, first, slots!(r).size as u64 | MEMBER, null());
+    c.born(parent, first, u64::from(slots!(r).size) | MEMBER, null());
     list::link_born(parent, first, c);
     Some(c)
 }
@@ -194,7 +198,7 @@ fn object(cache: Chunk) -> Option<Chunk> {
     if !pool::is_cache(r) {
         return None;
     }
-    let size = slots!(r).size;
+    let size = slots!(r).size as usize;
     let slot = if record!(r).next.is_null() {
         // SAFETY: `make_slots` filled it for so many.
         let slot = unsafe { bitmap::take(bits(slots(r)), slots!(r).count as usize) }?;
@@ -258,7 +262,7 @@ pub fn slot_left(r: *mut Record, c: *mut u8) {
 
 #[inline(never)]
 fn slot_back(r: *mut Record, c: *mut u8) {
-    let (size, count) = (slots!(r).size, slots!(r).count as usize);
+    let (size, count) = (slots!(r).size as usize, slots!(r).count as usize);
     let offset = c.addr() - LESS - first_slot(r).addr();
     // Never 0, but not every compiler sees that, and none may leave a panic here.
     let Some(slot) = offset.checked_div(slot_bytes(size)) else {
