@@ -355,12 +355,7 @@ fn rehome(c: Chunk, from: *mut Account, to: *mut Account) -> Moved {
         moved.into += bytes;
         if t & MEMBER == 0 {
             // Below a dying chunk, in a loop, may be what no account counts.
-            let was = if t & LIMIT == 0 {
-                null_mut()
-            } else {
-                of_limited(x, t)
-            };
-            if was == from {
+            if of_child(x, t) == from {
                 moved.out += bytes;
             }
             if t & POOL == 0 {

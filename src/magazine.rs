@@ -14,8 +14,8 @@
 //! that may hold is bounded, in bytes: 256 KiB, or a quarter of what was alive throughout
 //! where that is more: a program that frees much and goes on with much is going to want it
 //! again. One that frees much and goes on with little keeps less.
-//! Room is taken from classes that have gone cold; a few blocks of each class are kept in
-//! any case.  All of it goes back when the thread ends, the library goes, or memory is
+//! Room is taken from classes that have gone cold; each that is in use has room for a few
+//! blocks in any case.  All of it goes back when the thread ends, the library goes, or memory is
 //! short.
 
 use crate::header::HEADER;
@@ -133,7 +133,7 @@ const fn is_listed(class: usize) -> bool {
 pub const PLACES: usize = 64;
 const ROOM: usize = PLACES - 1;
 const BYTES: usize = size_of::<Array>();
-/// What each class may keep whatever the bound is.
+/// What each class that is in use may keep whatever the bound is.
 const FEW: usize = 4;
 /// What moves between a magazine and the depot.
 pub const HALF: usize = ROOM / 2;
@@ -626,7 +626,7 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
         let m = unsafe { &mut *m };
         m.from_malloc += cost(class) as isize;
         if m.has_many(class) && is_listed(class) {
-            return Some(m.fetch(class, block));
+            return Some(sysmem::keep_errno(|| m.fetch(class, block)));
         }
     }
     block
@@ -929,7 +929,8 @@ impl Magazines {
 
     /// More blocks come from malloc, where `first` did, into an empty magazine, to be handed out
     /// in the order they lie in; the first of all.  What malloc lists comes from it in groups,
-    /// each in turn from its end, and what was built in no order is slow to free.
+    /// each in turn from its end, and what was built in no order is slow to free.  The caller
+    /// keeps errno: those that do not come can be done without.
     #[cold]
     #[inline(never)]
     fn fetch(&mut self, class: usize, first: NonNull<u8>) -> NonNull<u8> {
@@ -937,7 +938,7 @@ impl Magazines {
         let lowest = self.sentinel(class).wrapping_add(1);
         let (mut first, mut end) = (first, lowest);
         while end < lowest.wrapping_add(FETCHED - 1) {
-            let Some(mut block) = sysmem::malloc_spare(bytes) else {
+            let Some(mut block) = sysmem::malloc_once(bytes) else {
                 break;
             };
             if block < first {

@@ -28,9 +28,14 @@ pub fn malloc_once(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(unsafe { libc::malloc(bytes) }.cast())
 }
 
-/// The same of a block that can be done without.
-pub fn malloc_spare(bytes: usize) -> Option<NonNull<u8>> {
-    keep_errno(|| malloc_once(bytes))
+/// The same after all that this thread keeps has been given back, if that was anything.
+#[cold]
+#[inline(never)]
+pub fn malloc_again(bytes: usize) -> Option<NonNull<u8>> {
+    if !magazine::give_all_back() {
+        return None;
+    }
+    malloc_once(bytes)
 }
 
 /// Has malloc join the small blocks that it lists with what lies beside them, as it does before
@@ -54,16 +59,6 @@ pub fn keep_errno<R>(f: impl FnOnce() -> R) -> R {
         *errno = before;
         answer
     }
-}
-
-/// The same after all that this thread keeps has been given back, if that was anything.
-#[cold]
-#[inline(never)]
-pub fn malloc_again(bytes: usize) -> Option<NonNull<u8>> {
-    if !magazine::give_all_back() {
-        return None;
-    }
-    malloc_once(bytes)
 }
 
 /// Gives a block another size, perhaps elsewhere. `None` leaves it as it was.
