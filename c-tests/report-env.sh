@@ -38,7 +38,7 @@ skip() { # NAME
 # A library that anybody may read, for the set-user-id program.
 mkdir "$work/lib" && cp "$stage"/lib/libtalloc.so.2* "$work/lib" && chmod -R a+rX "$work"
 "$cc" -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$stage/include" -o "$work/leaves" c-tests/tools/leaves.c \
-	-L"$work/lib" -Wl,-rpath,"$work/lib" -ltalloc 2>"$work/err" || {
+	-Wl,-rpath,"$work/lib" "$work/lib/libtalloc.so.2" 2>"$work/err" || {
 	check 1 "c-tests/tools/leaves.c compiles"
 	exit 1
 }

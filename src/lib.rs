@@ -10,7 +10,7 @@
 //! | [`abi`] | the functions of `talloc.h`: argument checks and nothing else |
 //! | `format.c`, [`format`] | `va_list` and `vsnprintf`; what they call back for |
 //! | [`global`] | what is switched on once: null tracking, autofree, reports at exit |
-//! | [`report`], [`text`] | totals, walks with a callback, reports; their text |
+//! | [`report`], [`lines`], [`text`] | totals, walks with a callback, reports; their lines; their text |
 //! | [`report_env`] | a report at exit that the environment asks for |
 //! | [`name`], [`string`] | names; texts that are named by themselves |
 //! | [`free`] | the free walk: destructors, refusals, new owners; unlink |
@@ -121,6 +121,7 @@ mod global;
 mod header;
 mod hold;
 mod limit;
+mod lines;
 mod list;
 mod lock;
 mod mac;
