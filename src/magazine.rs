@@ -13,7 +13,8 @@
 //! its lower half goes to a *depot*, from where [`Magazines::refill`] takes it back.  What all of
 //! that may hold is bounded, in bytes: 256 KiB, or a quarter of what was alive throughout
 //! where that is more: a program that frees much and goes on with much is going to want it
-//! again. One that frees much and goes on with little keeps less.
+//! again.  A tree that is larger than that goes back as a whole: malloc joins it to one piece,
+//! and makes the next one of it in half the time that it takes between blocks that are kept.
 //! Room is taken from classes that have gone cold; each that is in use has room for a few
 //! blocks in any case.  All of it goes back when the thread ends, the library goes, or memory is
 //! short.
@@ -73,10 +74,10 @@ const fn large_class(bytes: usize) -> (usize, usize) {
 const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 >= FIRST_LARGE);
 const _: () = assert!(large_class(8 << 20).0 == CLASSES - 1);
 
-/// What a block of a class takes, with what malloc adds to it.
+/// What a block of a class takes, without what malloc adds to it.
 const fn cost(class: usize) -> usize {
     if class < SMALL {
-        small_bytes(class) + WORD
+        small_bytes(class)
     } else if class >= FIRST_LARGE {
         let (power, step) = ((class - FIRST_LARGE) / STEPS, (class - FIRST_LARGE) % STEPS);
         (STEPS + step + 1) << (power + FIRST_POWER as usize - STEPS.trailing_zeros() as usize)
@@ -124,7 +125,7 @@ pub const fn small_room(size: usize) -> usize {
 /// out, and not joined with what lies beside them?
 #[inline(always)]
 const fn is_listed(class: usize) -> bool {
-    class < SMALL && cost(class) <= 16 * WORD
+    class < SMALL && cost(class) + WORD <= 16 * WORD
 }
 
 // ---- the magazines of a thread --------------------------------------------------
@@ -141,8 +142,11 @@ pub const HALF: usize = ROOM / 2;
 const FETCHED: usize = 8;
 /// What goes back to malloc between two looks at what is alive.
 const LOOK: usize = 64 * 1024;
-/// How many of them to the next time that malloc joins what it lists.
-const LOOKS: u8 = 16;
+/// What goes back between two samples of it, and how many of them there are to a look.
+const SAMPLE: usize = 16 * 1024;
+const SAMPLES_OF_LOOK: u8 = (LOOK / SAMPLE) as u8;
+/// How many samples there are to the next time that malloc joins what it lists.
+const SAMPLES: u8 = 32;
 /// What goes back in the order it lies in goes not so far from one of them to the next.
 const NEAR: usize = 16 * LOOK;
 
@@ -193,21 +197,28 @@ struct Magazines {
     bound: usize,
     /// What goes back to malloc without another look, in bytes.
     direct: usize,
-    /// Small blocks that malloc gave and did not get back, in bytes. What another thread
-    /// gave back is not known here, but in `ALIVE`.
-    from_malloc: isize,
+    /// When so much is out of malloc it is time to see whether a large tree is built; and how
+    /// much is left until then. Small blocks, in bytes.
+    mark: isize,
+    below_mark: isize,
     /// What is alive here, as it was added to `ALIVE`.
     told: isize,
-    /// The least that was alive at the looks since it last grew, and at those between that and
-    /// the time that it grew before.
+    /// What was alive at the last look, as far as the threads have it together.
+    last: isize,
+    /// The least that was at the looks since it last did not fall, and at those between that and
+    /// the time before that it did not.
     least: isize,
     least_before: isize,
-    /// Looks since malloc may have joined what it lists; how many of them were at a block that it
-    /// lists, and how many near the look before; and where the last one was.
-    looks: u8,
-    looks_listed: u8,
-    looks_near: u8,
-    last_looked: usize,
+    /// Is there a large tree: more than the least, by more than may be kept?
+    is_high: bool,
+    /// Samples since malloc may have joined what it lists; how many of them were blocks that it
+    /// lists, and how many lay near the sample before; and where the last one lay.
+    samples: u8,
+    listed: u8,
+    near: u8,
+    last_sample: usize,
+    /// Was malloc seen to list all of them?
+    are_listed: bool,
     free_loads: *mut Load,
     /// The newest shelf, if it has loads that were never used.
     shelf: *mut Shelf,
@@ -589,7 +600,10 @@ pub fn turn_to_malloc(size: usize) -> bool {
         if m.has_many(class) && (is_listed(class) || *of!(m.loads[class]) != 0) {
             return false;
         }
-        m.from_malloc += cost(class) as isize;
+        // Without signs this is one instruction.  `fresh` sees that it is below zero.
+        let (left, is_passed) = (m.below_mark as usize).overflowing_sub(small_bytes(class));
+        m.below_mark = left as isize;
+        return !is_passed;
     }
     true
 }
@@ -624,7 +638,13 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let (Some(m), Some(block), true) = (m, block, class < SMALL) {
         // SAFETY: as above.
         let m = unsafe { &mut *m };
-        m.from_malloc += cost(class) as isize;
+        // Else `turn_to_malloc` has counted it.
+        if m.below_mark >= 0 {
+            m.below_mark -= cost(class) as isize;
+        }
+        if m.below_mark < 0 {
+            m.rise();
+        }
         if m.has_many(class) && is_listed(class) {
             return Some(sysmem::keep_errno(|| m.fetch(class, block)));
         }
@@ -653,7 +673,7 @@ unsafe fn put_slow(class: usize, block: Block) {
         let m = unsafe { &mut *m };
         if m.goes_directly(class) {
             m.direct -= cost(class);
-            m.from_malloc -= cost(class) as isize;
+            m.below_mark += cost(class) as isize;
             // SAFETY: the caller's promise.
             return unsafe { sysmem::free(block) };
         }
@@ -761,14 +781,29 @@ impl Magazines {
         (self.top_of(class).addr() - self.sentinel(class).addr()) / size_of::<Block>()
     }
 
-    /// Bytes of small blocks that are alive here.
+    /// Bytes of small blocks that malloc gave and did not get back. What another thread gave back
+    /// is not known here, but in `ALIVE`.
+    fn not_returned(&self) -> isize {
+        self.mark - self.below_mark
+    }
+
+    /// Bytes of those that are alive here.
     fn alive(&mut self) -> isize {
         let mut kept = 0;
         for class in 0..SMALL {
             let blocks = self.held(class) + *of!(self.loads[class]) as usize * HALF;
             kept += cost(class) * blocks;
         }
-        self.from_malloc - kept as isize
+        self.not_returned() - kept as isize
+    }
+
+    /// The same, at most what all threads have: others may have freed what this one made.  Below
+    /// zero in one that frees what others made.
+    fn alive_at_most(&mut self) -> isize {
+        let alive = self.alive();
+        let more = alive - self.told;
+        self.told = alive;
+        alive.min(ALIVE.0.fetch_add(more, Relaxed) + more)
     }
 
     /// Does a block of that class, for which there is no place, go back without another look?
@@ -780,55 +815,94 @@ impl Magazines {
     /// So many blocks of a class went back to malloc.
     fn went_back(&mut self, class: usize, n: usize) {
         if class < SMALL {
-            self.from_malloc -= (n * cost(class)) as isize;
+            self.below_mark += (n * cost(class)) as isize;
         }
     }
 
-    /// Finds out how much may be kept from now on, when blocks of `class` go back to malloc.
-    fn look(&mut self, class: usize) {
-        let alive = self.alive();
-        let all = ALIVE.0.fetch_add(alive - self.told, Relaxed) + (alive - self.told);
-        if alive > self.told {
+    /// Finds out how much may be kept from now on.
+    fn look(&mut self) {
+        let alive = self.alive_at_most();
+        let falls = alive < self.last - (LOOK / 2) as isize;
+        if !falls {
             (self.least_before, self.least) = (self.least, alive);
         }
         self.least = self.least.min(alive);
-        self.told = alive;
-        let Some((floor, may_be_more)) = sysmem::may_keep() else {
-            return;
-        };
-        if !may_be_more {
-            self.bound = floor;
-            return;
+        self.last = alive;
+        if let Some((floor, may_be_more)) = sysmem::may_keep() {
+            let throughout = self.level().max(0) as usize;
+            let share = if may_be_more { throughout / 4 } else { 0 };
+            self.bound = floor.max(share);
         }
-        // What frees all that it has is not to keep some of it first, and give that back later,
-        // out of order.  A thread whose blocks others free has no right to more, nor one that
-        // frees those of others, for which the sum is below zero.
-        let throughout = self.least.min(self.least_before).max(0) as usize;
-        let share = throughout.min(all.max(0) as usize) / 4;
-        // Each small block pins a page: few of them stay where little is alive.
-        let floor = if class < SMALL {
-            floor.min(throughout.max(floor / 4))
-        } else {
-            floor
-        };
-        self.bound = floor.max(share);
+        // One that falls is large to its end.
+        self.is_high = self.is_above(alive) || self.is_high && falls;
     }
 
-    /// From time to time malloc is to join what it lists, if other blocks go back, too, in the
-    /// order they lie in: those between stay apart until then, and what is made of them lies in
-    /// no order.
-    fn join_listed(&mut self, class: usize, block: Block) {
-        self.looks += 1;
-        self.looks_listed += u8::from(is_listed(class));
-        self.looks_near += u8::from(block.addr().abs_diff(self.last_looked) < NEAR);
-        self.last_looked = block.addr();
-        if self.looks == LOOKS {
-            let are_mixed = self.looks_listed != 0 && self.looks_listed != LOOKS;
-            if are_mixed && self.looks_near > LOOKS / 2 {
-                sysmem::join_listed();
-            }
-            (self.looks, self.looks_listed, self.looks_near) = (0, 0, 0);
+    /// The least that was alive at the last looks.
+    fn level(&self) -> isize {
+        self.least.min(self.least_before)
+    }
+
+    /// Is so much more than the least, by more than may be kept?  Sets the mark for the next time.
+    fn is_above(&mut self, alive: isize) -> bool {
+        let (level, bound) = (self.level(), self.bound as isize);
+        let not_returned = self.not_returned();
+        self.mark = not_returned.max(level) + bound.max(LOOK as isize);
+        self.below_mark = self.mark - not_returned;
+        alive > level + bound
+    }
+
+    /// A large tree may be built: what it has emptied stays small.
+    #[cold]
+    #[inline(never)]
+    fn rise(&mut self) {
+        let alive = self.alive_at_most();
+        if !self.is_above(alive) {
+            return;
         }
+        self.is_high = true;
+        for class in 0..SMALL {
+            if self.held(class) == 0 && *of!(self.loads[class]) == 0 {
+                let few = self.few(class);
+                while self.take_room(class, few) {}
+            }
+        }
+    }
+
+    /// A block that goes back to malloc is one of those that tell what does.
+    fn sample(&mut self, class: usize, block: Block) {
+        self.samples += 1;
+        self.listed += u8::from(is_listed(class));
+        self.near += u8::from(block.addr().abs_diff(self.last_sample) < NEAR);
+        self.last_sample = block.addr();
+    }
+
+    /// When a large tree has gone, and from time to time while one goes, malloc is to join what
+    /// it lists if other blocks go back, too, in the order they lie in: those between stay apart
+    /// until then, and what is made of them lies in no order.
+    fn join_listed(&mut self) {
+        let has_gone = self.is_high && self.last < self.level() + 2 * LOOK as isize;
+        if !has_gone && self.samples < SAMPLES {
+            return;
+        }
+        self.are_listed = self.listed == self.samples;
+        if self.listed != 0 && !self.are_listed && self.near > self.samples / 2 {
+            sysmem::join_listed();
+        }
+        (self.samples, self.listed, self.near) = (0, 0, 0);
+    }
+
+    /// What a class may keep while a large tree is built or goes.
+    fn few(&self, class: usize) -> usize {
+        if is_listed(class) && self.are_listed {
+            2 * FETCHED
+        } else {
+            FEW
+        }
+    }
+
+    /// May a class have room for so many more?
+    fn may_hold(&mut self, class: usize, more: usize) -> bool {
+        !(self.is_high && class < SMALL) && self.reserved + more * cost(class) <= self.bound
     }
 
     /// Room for one more block of `class`, as that one is, if it may have any.
@@ -838,7 +912,7 @@ impl Magazines {
             ROOM => HALF,
             _ => has.max(FEW).min(ROOM - has),
         };
-        if self.reserved + more * cost <= self.bound {
+        if self.may_hold(class, more) {
             return self.grow(class, more);
         }
         if has < FEW && FEW * cost <= self.bound / 16 {
@@ -848,12 +922,19 @@ impl Magazines {
             return false;
         }
         if self.direct < cost {
-            self.direct = LOOK;
-            self.join_listed(class, block);
-            self.look(class);
-            self.shrink_to(self.bound.saturating_sub(more * cost), class);
-            if self.reserved + more * cost <= self.bound {
+            self.direct = SAMPLE;
+            self.sample(class, block);
+            if self.samples % SAMPLES_OF_LOOK == 0 {
+                self.look();
+                self.join_listed();
+                self.shrink_to(self.bound.saturating_sub(more * cost), class);
+            }
+            if self.may_hold(class, more) {
                 return self.grow(class, more);
+            }
+            let few = self.few(class);
+            if FEW <= has && has < few {
+                return self.grow(class, few - has); // to fetch more of it
             }
         }
         if has < FEW && self.reserved + cost <= self.bound {
@@ -956,7 +1037,7 @@ impl Magazines {
             }
         }
         *self.top_of(class) = end.wrapping_sub(1);
-        self.from_malloc += (self.held(class) * cost(class)) as isize;
+        self.below_mark -= (self.held(class) * cost(class)) as isize;
         first
     }
 

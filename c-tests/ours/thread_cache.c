@@ -43,6 +43,38 @@ static void keeps_no_more_than_its_bound(void)
 	CHECK(in_use() - before <= BOUND);
 }
 
+/*
+ * A tree that may be kept is kept as a whole. Of one that is larger nothing is, but a few
+ * blocks: malloc joins what lies between those that are kept to many pieces, not to one.
+ */
+static void *keep_all_or_nothing(void *unused)
+{
+	long before = in_use(), small, large;
+	int i;
+
+	(void)unused;
+	for (i = 0; i < 20; i++)
+		make_and_free(1000, 60 + (size_t)i % 3 * 40);
+	small = in_use() - before;
+	for (i = 0; i < 5; i++)
+		make_and_free(10000, 60 + (size_t)i % 3 * 40);
+	large = in_use() - before;
+	CHECK(small >= 1000 * (long)(60 + OUR_HEADER));
+	CHECK(large <= 16 * 1024);
+	for (i = 0; i < 20; i++)
+		make_and_free(1000, 60 + (size_t)i % 3 * 40);
+	CHECK(in_use() - before >= 1000 * (long)(60 + OUR_HEADER));
+	return NULL;
+}
+
+static void keeps_all_or_nothing(void)
+{
+	pthread_t thread;
+
+	CHECK_INT(pthread_create(&thread, NULL, keep_all_or_nothing, NULL), 0);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+}
+
 /* A chunk that shrank in place, at once or bit by bit, has a larger block than it seems. */
 static void *shrink_and_free(void *step)
 {
@@ -228,6 +260,7 @@ int main(int argc, char **argv)
 	}
 	RUN(keeps_pools); /* as long as there is room */
 	RUN(keeps_no_more_than_its_bound);
+	RUN(keeps_all_or_nothing);
 	RUN(knows_how_large_blocks_are);
 	RUN(gives_back_when_the_thread_ends);
 	RUN(can_be_switched_off);
