@@ -29,7 +29,7 @@ struct chunk {
 	int has_dtor;
 	int has_name_child, name_size;
 	size_t span; /* bytes of room that a pool or cache has behind its size */
-	size_t objsize;
+	size_t objsize, objects; /* of a cache */
 };
 
 static struct chunk all[MOST];
@@ -124,6 +124,7 @@ static void make(int parent)
 		object = talloc_pool_cache(above, size, (size_t)i);
 		add(object, parent, 0, "UNNAMED", CACHE);
 		all[count - 1].objsize = (size_t)i;
+		all[count - 1].objects = size / (size_t)i;
 		all[count - 1].span = size / (size_t)i * ((64 + (size_t)i + 15) / 16 * 16);
 		break;
 #endif
@@ -273,8 +274,9 @@ int main(void)
 				continue;
 			for (k = 0; k < ref_count; k++)
 				n += refs[k].target == i;
-			printf("chunk %p %p %zu %d %d %d %zu %s\n", c->p, c->parent < 0 ? NULL : all[c->parent].p,
-			       c->size, n, c->has_dtor, (int)c->kind, c->span, c->name);
+			printf("chunk %p %p %zu %d %d %d %zu %zu %zu %s\n", c->p,
+			       c->parent < 0 ? NULL : all[c->parent].p, c->size, n, c->has_dtor, (int)c->kind,
+			       c->span, c->objsize, c->objects, c->name);
 			if (c->has_name_child)
 				printf("namechild %p %d\n", c->p, c->name_size);
 		}

@@ -16,6 +16,8 @@ struct Known {
     destructor: bool,
     kind: u32,
     span: u64,
+    /// Of a cache: how large, and how many there can be.
+    objects: (u64, u64),
     name: String,
 }
 
@@ -39,7 +41,7 @@ fn address(text: &str) -> u64 {
 fn book(lines: &[String]) -> Book {
     let mut book = Book::default();
     for line in lines {
-        let mut f = line.splitn(9, ' ');
+        let mut f = line.splitn(11, ' ');
         let mut next = || f.next().unwrap();
         match next() {
             "null" => book.has_null = next() == "1",
@@ -52,6 +54,7 @@ fn book(lines: &[String]) -> Book {
                     destructor: next() == "1",
                     kind: next().parse().unwrap(),
                     span: next().parse().unwrap(),
+                    objects: (next().parse().unwrap(), next().parse().unwrap()),
                     name: next().to_owned(),
                 };
                 assert!(book.chunks.insert(at, known).is_none());
@@ -107,6 +110,12 @@ fn compare_chunks(tree: &Tree, book: &Book, what: &str) {
                 _ => 0,
             };
             let span = book.chunks.get(&node.address).map_or(0, |known| known.span);
+            let objects = if node.kind == Kind::Cache {
+                let cache = &tree.pools[node.pool as usize];
+                (cache.object, cache.objects)
+            } else {
+                (0, 0)
+            };
             let known = Known {
                 parent,
                 size: node.size,
@@ -114,6 +123,7 @@ fn compare_chunks(tree: &Tree, book: &Book, what: &str) {
                 destructor: node.has_destructor,
                 kind,
                 span,
+                objects,
                 name,
             };
             assert!(
@@ -204,6 +214,7 @@ fn a_thousand_in_cores() {
 fn as_reported(mut book: Book) -> Book {
     for known in book.chunks.values_mut() {
         known.kind = 0;
+        known.objects = (0, 0);
         known.destructor = false;
     }
     for reference in &mut book.references {
