@@ -9,9 +9,10 @@ use crate::header::{
     Chunk, EASY, EXACT, HEADER, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, TOP, user_of,
 };
 use crate::limit::{self, Account};
-use crate::magazine::{self, SMALL_MAX};
+use crate::magazine;
 use crate::pool::{self, NoPlace};
 use crate::root::{self, NULL_CONTEXT};
+use crate::size_class::SMALL_MAX;
 use crate::{list, mac, sysmem, tools};
 use core::ffi::{c_char, c_void};
 use core::ptr::null_mut;

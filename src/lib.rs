@@ -30,7 +30,9 @@
 //! | [`header`] | the header: its offsets and flags; pointer <-> chunk |
 //! | [`mac`] | the secret of the process, and the one formula that uses it |
 //! | [`fault`] | log and abort functions |
-//! | [`magazine`] | the blocks that a thread keeps |
+//! | [`magazine`], [`depot`] | the blocks that a thread keeps, at hand and further off |
+//! | [`allowance`] | how much that may be |
+//! | [`size_class`] | which blocks may stand for each other |
 //! | `note` | what tells a tool from outside where all that is |
 //! | [`platform`] | what a platform gives: pointers, alignment, pages, addresses |
 //! | [`sysmem`] | malloc, pages, the environment, who watches |
@@ -112,8 +114,10 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 
 pub mod abi;
 mod alloc;
+mod allowance;
 mod bitmap;
 mod cache;
+mod depot;
 mod fault;
 mod format;
 mod free;
@@ -145,6 +149,7 @@ mod report;
 mod report_env;
 mod root;
 mod shed;
+mod size_class;
 mod steal;
 mod string;
 mod sysmem;

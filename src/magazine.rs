@@ -10,18 +10,20 @@
 //! ```
 //!
 //! A full magazine asks for more room, [`Magazines::grow`]; when it has all of its array,
-//! its lower half goes to a *depot*, from where [`Magazines::refill`] takes it back.  What all of
-//! that may hold is bounded, in bytes: 256 KiB, or a quarter of what was alive throughout
-//! where that is more: a program that frees much and goes on with much is going to want it
-//! again.  A tree that is larger than that goes back as a whole: malloc joins it to one piece,
-//! and makes the next one of it in half the time that it takes between blocks that are kept.
-//! Room is taken from classes that have gone cold; each that is in use has room for a few
-//! blocks in any case.  All of it goes back when the thread ends, the library goes, or memory is
-//! short.
+//! its lower half goes to the depot, from where [`Magazines::refill`] takes it back.  What all of
+//! that may hold is bounded (`allowance`).  Room is taken from classes that have gone cold; each
+//! that is in use has room for a few blocks in any case.  All of it goes back when the thread
+//! ends, the library goes, or memory is short.
 
+use crate::allowance::{Allowance, FETCHED, FEW, is_listed};
+use crate::depot::{Depot, HALF};
 use crate::header::HEADER;
 use crate::platform::{WORD, ask_for};
 use crate::records::{self, Record};
+use crate::size_class::{
+    CLASSES, FIRST_LARGE, RECORDS, SMALL, SMALL_MAX, class_of, cost, large_class, small_bytes,
+    small_class,
+};
 use crate::{root, sysmem};
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
@@ -29,126 +31,15 @@ use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use core::sync::atomic::AtomicUsize;
-use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
-
-// ---- classes ------------------------------------------------------------------
-
-/// Small class k has room for `16 k + REST` user bytes, which is what malloc makes of such
-/// a request without waste, since it adds a word.
-const REST: usize = 16 - WORD;
-pub const SMALL_MAX: usize = 16 * (SMALL - 1) + REST;
-pub const SMALL: usize = 65;
-/// Large blocks: sixteen classes to each power of two, from 1 KiB to 8 MiB.
-const STEPS: usize = 16;
-const FIRST_POWER: u32 = 10;
-const POWERS: usize = 13;
-const LARGE: usize = STEPS * POWERS;
-/// Records of pools.
-const RECORDS: usize = SMALL;
-/// The classes from here on are those of large blocks.
-pub const FIRST_LARGE: usize = RECORDS + 1;
-pub const CLASSES: usize = FIRST_LARGE + LARGE;
-
-/// The class of a chunk of so many user bytes, at most [`SMALL_MAX`].
-#[inline(always)]
-const fn small_class(size: usize) -> usize {
-    (size + (WORD - 1)) >> 4
-}
-
-/// What a block of that class is asked for with.
-const fn small_bytes(class: usize) -> usize {
-    HEADER + 16 * class + REST
-}
-
-/// The class of a block of so many bytes, beyond `CLASSES` for none; and what it is asked
-/// for with.
-#[inline]
-const fn large_class(bytes: usize) -> (usize, usize) {
-    let last = bytes - 1;
-    let power = usize::BITS - 1 - last.leading_zeros();
-    let shift = power - STEPS.trailing_zeros();
-    let class = FIRST_LARGE + (power - FIRST_POWER) as usize * STEPS + (last >> shift) - STEPS;
-    (class, ((last >> shift) + 1) << shift)
-}
-
-const _: () = assert!(large_class(HEADER + SMALL_MAX + 1).0 >= FIRST_LARGE);
-const _: () = assert!(large_class(8 << 20).0 == CLASSES - 1);
-
-/// What a block of a class takes, without what malloc adds to it.
-const fn cost(class: usize) -> usize {
-    if class < SMALL {
-        small_bytes(class)
-    } else if class >= FIRST_LARGE {
-        let (power, step) = ((class - FIRST_LARGE) / STEPS, (class - FIRST_LARGE) % STEPS);
-        (STEPS + step + 1) << (power + FIRST_POWER as usize - STEPS.trailing_zeros() as usize)
-    } else {
-        size_of::<Record>()
-    }
-}
-
-/// Class, and bytes to ask for, of the block of a chunk; `bytes` with its header.
-#[inline(always)]
-const fn class_of(bytes: usize) -> (usize, usize) {
-    if bytes <= HEADER + SMALL_MAX {
-        let class = small_class(bytes - HEADER);
-        (class, small_bytes(class))
-    } else {
-        large_class(bytes)
-    }
-}
-
-/// Has the block of a chunk of `old` user bytes room for `new`?
-#[inline(always)]
-pub fn is_same_block(old: usize, new: usize) -> bool {
-    if old <= SMALL_MAX {
-        return new <= SMALL_MAX && small_class(old) == small_class(new);
-    }
-    new > SMALL_MAX && is_same_large_block(old, new)
-}
-
-/// The same for more than [`SMALL_MAX`].
-#[inline(always)]
-pub const fn is_same_large_block(old: usize, new: usize) -> bool {
-    // One power, one step: what differs, times the steps, has a lower highest bit.
-    let (old, new) = ((HEADER + old - 1) as u64, (HEADER + new - 1) as u64);
-    let differs = (old ^ new) * STEPS as u64;
-    differs < old & !differs
-}
-
-/// How many user bytes the block of a chunk of so many has room for, at most [`SMALL_MAX`].
-#[inline(always)]
-pub const fn small_room(size: usize) -> usize {
-    ((size + WORD - 1) | 15) - (WORD - 1)
-}
-
-/// Does malloc keep blocks of that class in lists of their own when they go back, last in first
-/// out, and not joined with what lies beside them?
-#[inline(always)]
-const fn is_listed(class: usize) -> bool {
-    class < SMALL && cost(class) + WORD <= 16 * WORD
-}
-
-// ---- the magazines of a thread --------------------------------------------------
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Places of a magazine, one of which is the sentinel.
 pub const PLACES: usize = 64;
 const ROOM: usize = PLACES - 1;
 const BYTES: usize = size_of::<Array>();
-/// What each class that is in use may keep whatever the bound is.
-const FEW: usize = 4;
-/// What moves between a magazine and the depot.
-pub const HALF: usize = ROOM / 2;
-/// How many blocks come from malloc at a time in a class that has room for twice that.
-const FETCHED: usize = 8;
-/// What goes back to malloc between two looks at what is alive.
-const LOOK: usize = 64 * 1024;
-/// What goes back between two samples of it, and how many of them there are to a look.
-const SAMPLE: usize = 16 * 1024;
-const SAMPLES_OF_LOOK: u8 = (LOOK / SAMPLE) as u8;
-/// How many samples there are to the next time that malloc joins what it lists.
-const SAMPLES: u8 = 32;
-/// What goes back in the order it lies in goes not so far from one of them to the next.
-const NEAR: usize = 16 * LOOK;
+const LARGE: usize = CLASSES - FIRST_LARGE;
+
+const _: () = assert!(HALF == ROOM / 2);
 
 type Block = *mut u8;
 
@@ -159,27 +50,6 @@ type Block = *mut u8;
 struct Array([Block; PLACES]);
 
 const _: () = assert!(align_of::<Array>() == size_of::<Array>());
-
-/// Half a magazine in the depot.
-#[repr(C)]
-struct Load {
-    next: *mut Load,
-    blocks: [Block; HALF],
-}
-
-/// Loads come in shelves of so many bytes, aligned to that.
-const SHELF: usize = 64 * 1024;
-
-#[repr(C)]
-struct Shelf {
-    /// Loads in use.
-    used: usize,
-    /// Loads that have ever been used.
-    begun: usize,
-}
-
-/// What lies on a shelf, in whose first place it is itself.
-const ON_SHELF: usize = SHELF / size_of::<Load>() - 1;
 
 /// All zeros but `top`.  What every thread needs comes first, so that one with few sizes
 /// touches few pages.
@@ -192,44 +62,12 @@ struct Magazines {
     room: [u8; CLASSES],
     /// The class that may lose room next.
     hand: usize,
-    /// What full magazines and the depot would hold, in bytes.
-    reserved: usize,
-    bound: usize,
-    /// What goes back to malloc without another look, in bytes.
-    direct: usize,
-    /// When so much is out of malloc it is time to see whether a large tree is built; and how
-    /// much is left until then. Small blocks, in bytes.
-    mark: isize,
-    below_mark: isize,
-    /// What is alive here, as it was added to `ALIVE`.
-    told: isize,
-    /// What was alive at the last look, as far as the threads have it together.
-    last: isize,
-    /// The least that was at the looks since it last did not fall, and at those between that and
-    /// the time before that it did not.
-    least: isize,
-    least_before: isize,
-    /// Is there a large tree: more than the least, by more than may be kept?
-    is_high: bool,
-    /// Samples since malloc may have joined what it lists; how many of them were blocks that it
-    /// lists, and how many lay near the sample before; and where the last one lay.
-    samples: u8,
-    listed: u8,
-    near: u8,
-    last_sample: usize,
-    /// Was malloc seen to list all of them?
-    are_listed: bool,
-    free_loads: *mut Load,
-    /// The newest shelf, if it has loads that were never used.
-    shelf: *mut Shelf,
-    /// How many there are; the last one stays until all is given back.
-    shelves: usize,
+    allowance: Allowance,
     /// All threads', under the lock of `root`.
     older: *mut Magazines,
     newer: *mut Magazines,
     arrays: [Array; FIRST_LARGE],
-    depot: [*mut Load; CLASSES],
-    loads: [u32; CLASSES],
+    depot: Depot,
     /// The lower bits of the top when the hand came by.
     seen: [u16; CLASSES],
     /// As `top`, of large classes; NULL before there was room.
@@ -260,10 +98,12 @@ pub mod layout {
     use super::Magazines;
     use core::mem::offset_of;
 
-    pub use super::{CLASSES, FIRST_LARGE, HALF, PLACES, SMALL};
+    pub use super::PLACES;
+    pub use crate::depot::HALF;
+    pub use crate::size_class::{CLASSES, FIRST_LARGE, SMALL};
     pub const TOP: usize = offset_of!(Magazines, top);
-    pub const DEPOT: usize = offset_of!(Magazines, depot);
-    pub const LOADS: usize = offset_of!(Magazines, loads);
+    pub const DEPOT: usize = offset_of!(Magazines, depot.newest);
+    pub const LOADS: usize = offset_of!(Magazines, depot.loads);
     pub const ROOM: usize = offset_of!(Magazines, room);
     pub const OLDER: usize = offset_of!(Magazines, older);
     pub const ARRAYS: usize = offset_of!(Magazines, arrays);
@@ -301,13 +141,6 @@ static NOTHING: Nothing = Nothing(Array([null_mut(); PLACES]));
 static talloc_impl_no_magazines: NoMagazines = NoMagazines {
     top: [(&raw const NOTHING.0.0[ROOM]); FIRST_LARGE],
 };
-
-/// The small blocks that are alive, of all threads, in bytes; as of their last looks.
-static ALIVE: Alone = Alone(AtomicIsize::new(0));
-
-/// Has a line of the processor's cache to itself: threads write to it.
-#[repr(align(64))]
-struct Alone(AtomicIsize);
 
 unsafe extern "C" {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -597,13 +430,10 @@ pub fn turn_to_malloc(size: usize) -> bool {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         let class = small_class(size);
-        if m.has_many(class) && (is_listed(class) || *of!(m.loads[class]) != 0) {
+        if m.has_many(class) && (is_listed(class) || m.depot.loads(class) != 0) {
             return false;
         }
-        // Without signs this is one instruction.  `fresh` sees that it is below zero.
-        let (left, is_passed) = (m.below_mark as usize).overflowing_sub(small_bytes(class));
-        m.below_mark = left as isize;
-        return !is_passed;
+        return m.allowance.comes(class);
     }
     true
 }
@@ -618,7 +448,7 @@ pub fn get_from_malloc(size: usize) -> Option<NonNull<u8>> {
 pub fn none_came(size: usize) {
     if let Some(m) = mine() {
         // SAFETY: this thread's.
-        unsafe { (*m).went_back(small_class(size), 1) };
+        unsafe { (*m).allowance.went_back(small_class(size), 1) };
     }
 }
 
@@ -630,7 +460,7 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let Some(m) = m {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if class < CLASSES && *of!(m.loads[class]) != 0 {
+        if class < CLASSES && m.depot.loads(class) != 0 {
             return m.refill(class);
         }
     }
@@ -638,11 +468,7 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     if let (Some(m), Some(block), true) = (m, block, class < SMALL) {
         // SAFETY: as above.
         let m = unsafe { &mut *m };
-        // Else `turn_to_malloc` has counted it.
-        if m.below_mark >= 0 {
-            m.below_mark -= cost(class) as isize;
-        }
-        if m.below_mark < 0 {
+        if m.allowance.came(class, 1) {
             m.rise();
         }
         if m.has_many(class) && is_listed(class) {
@@ -671,9 +497,9 @@ unsafe fn put_slow(class: usize, block: Block) {
     if !is_none(m) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if m.goes_directly(class) {
-            m.direct -= cost(class);
-            m.below_mark += cost(class) as isize;
+        if m.may_go_directly(class) {
+            m.allowance.goes_directly(class);
+            m.allowance.went_back(class, 1);
             // SAFETY: the caller's promise.
             return unsafe { sysmem::free(block) };
         }
@@ -692,12 +518,12 @@ unsafe fn put_slower(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if m.goes_directly(class) {
-            m.direct -= cost(class);
+        if m.may_go_directly(class) {
+            m.allowance.goes_directly(class);
         } else if m.make_room(class, block) && push_class(class, block) {
             return;
         }
-        m.went_back(class, 1);
+        m.allowance.went_back(class, 1);
     }
     // SAFETY: the caller's promise.
     unsafe { give_back(class, block) };
@@ -737,7 +563,7 @@ pub fn room_for_record() -> Option<Room> {
 pub fn refill_records() -> Option<NonNull<Record>> {
     // SAFETY: this thread's.
     let m = unsafe { &mut *mine()? };
-    if *of!(m.loads[RECORDS]) == 0 {
+    if m.depot.loads(RECORDS) == 0 {
         return None;
     }
     m.refill(RECORDS).map(NonNull::cast)
@@ -781,128 +607,35 @@ impl Magazines {
         (self.top_of(class).addr() - self.sentinel(class).addr()) / size_of::<Block>()
     }
 
-    /// Bytes of small blocks that malloc gave and did not get back. What another thread gave back
-    /// is not known here, but in `ALIVE`.
-    fn not_returned(&self) -> isize {
-        self.mark - self.below_mark
-    }
-
-    /// Bytes of those that are alive here.
-    fn alive(&mut self) -> isize {
+    /// Bytes of small blocks that are kept.
+    fn kept(&mut self) -> usize {
         let mut kept = 0;
         for class in 0..SMALL {
-            let blocks = self.held(class) + *of!(self.loads[class]) as usize * HALF;
-            kept += cost(class) * blocks;
+            kept += cost(class) * (self.held(class) + self.depot.loads(class) * HALF);
         }
-        self.not_returned() - kept as isize
-    }
-
-    /// The same, at most what all threads have: others may have freed what this one made.  Below
-    /// zero in one that frees what others made.
-    fn alive_at_most(&mut self) -> isize {
-        let alive = self.alive();
-        let more = alive - self.told;
-        self.told = alive;
-        alive.min(ALIVE.0.fetch_add(more, Relaxed) + more)
+        kept
     }
 
     /// Does a block of that class, for which there is no place, go back without another look?
     #[inline(always)]
-    fn goes_directly(&mut self, class: usize) -> bool {
-        self.direct >= cost(class) && usize::from(*of!(self.room[class])) >= FEW
-    }
-
-    /// So many blocks of a class went back to malloc.
-    fn went_back(&mut self, class: usize, n: usize) {
-        if class < SMALL {
-            self.below_mark += (n * cost(class)) as isize;
-        }
-    }
-
-    /// Finds out how much may be kept from now on.
-    fn look(&mut self) {
-        let alive = self.alive_at_most();
-        let falls = alive < self.last - (LOOK / 2) as isize;
-        if !falls {
-            (self.least_before, self.least) = (self.least, alive);
-        }
-        self.least = self.least.min(alive);
-        self.last = alive;
-        if let Some((floor, may_be_more)) = sysmem::may_keep() {
-            let throughout = self.level().max(0) as usize;
-            let share = if may_be_more { throughout / 4 } else { 0 };
-            self.bound = floor.max(share);
-        }
-        // One that falls is large to its end.
-        self.is_high = self.is_above(alive) || self.is_high && falls;
-    }
-
-    /// The least that was alive at the last looks.
-    fn level(&self) -> isize {
-        self.least.min(self.least_before)
-    }
-
-    /// Is so much more than the least, by more than may be kept?  Sets the mark for the next time.
-    fn is_above(&mut self, alive: isize) -> bool {
-        let (level, bound) = (self.level(), self.bound as isize);
-        let not_returned = self.not_returned();
-        self.mark = not_returned.max(level) + bound.max(LOOK as isize);
-        self.below_mark = self.mark - not_returned;
-        alive > level + bound
+    fn may_go_directly(&mut self, class: usize) -> bool {
+        self.allowance.is_direct(class) && usize::from(*of!(self.room[class])) >= FEW
     }
 
     /// A large tree may be built: what it has emptied stays small.
     #[cold]
     #[inline(never)]
     fn rise(&mut self) {
-        let alive = self.alive_at_most();
-        if !self.is_above(alive) {
+        let kept = self.kept();
+        if !self.allowance.rises(kept) {
             return;
         }
-        self.is_high = true;
         for class in 0..SMALL {
-            if self.held(class) == 0 && *of!(self.loads[class]) == 0 {
-                let few = self.few(class);
+            if self.held(class) == 0 && self.depot.loads(class) == 0 {
+                let few = self.allowance.few(class);
                 while self.take_room(class, few) {}
             }
         }
-    }
-
-    /// A block that goes back to malloc is one of those that tell what does.
-    fn sample(&mut self, class: usize, block: Block) {
-        self.samples += 1;
-        self.listed += u8::from(is_listed(class));
-        self.near += u8::from(block.addr().abs_diff(self.last_sample) < NEAR);
-        self.last_sample = block.addr();
-    }
-
-    /// When a large tree has gone, and from time to time while one goes, malloc is to join what
-    /// it lists if other blocks go back, too, in the order they lie in: those between stay apart
-    /// until then, and what is made of them lies in no order.
-    fn join_listed(&mut self) {
-        let has_gone = self.is_high && self.last < self.level() + 2 * LOOK as isize;
-        if !has_gone && self.samples < SAMPLES {
-            return;
-        }
-        self.are_listed = self.listed == self.samples;
-        if self.listed != 0 && !self.are_listed && self.near > self.samples / 2 {
-            sysmem::join_listed();
-        }
-        (self.samples, self.listed, self.near) = (0, 0, 0);
-    }
-
-    /// What a class may keep while a large tree is built or goes.
-    fn few(&self, class: usize) -> usize {
-        if is_listed(class) && self.are_listed {
-            2 * FETCHED
-        } else {
-            FEW
-        }
-    }
-
-    /// May a class have room for so many more?
-    fn may_hold(&mut self, class: usize, more: usize) -> bool {
-        !(self.is_high && class < SMALL) && self.reserved + more * cost(class) <= self.bound
     }
 
     /// Room for one more block of `class`, as that one is, if it may have any.
@@ -912,35 +645,37 @@ impl Magazines {
             ROOM => HALF,
             _ => has.max(FEW).min(ROOM - has),
         };
-        if self.may_hold(class, more) {
+        if self.allowance.has(class, more) {
             return self.grow(class, more);
         }
-        if has < FEW && FEW * cost <= self.bound / 16 {
+        let bound = self.allowance.bound;
+        if has < FEW && FEW * cost <= bound / 16 {
             return self.grow(class, FEW - has); // in any case
         }
-        if cost > self.bound {
+        if cost > bound {
             return false;
         }
-        if self.direct < cost {
-            self.direct = SAMPLE;
-            self.sample(class, block);
-            if self.samples % SAMPLES_OF_LOOK == 0 {
-                self.look();
-                self.join_listed();
-                self.shrink_to(self.bound.saturating_sub(more * cost), class);
+        if !self.allowance.is_direct(class) {
+            if self.allowance.sample(class, block) {
+                let kept = self.kept();
+                self.allowance.look(kept);
+                let bound = self.allowance.bound;
+                self.shrink_to(bound.saturating_sub(more * cost), class);
             }
-            if self.may_hold(class, more) {
+            if self.allowance.has(class, more) {
                 return self.grow(class, more);
             }
-            let few = self.few(class);
+            let few = self.allowance.few(class);
             if FEW <= has && has < few {
                 return self.grow(class, few - has); // to fetch more of it
             }
         }
-        if has < FEW && self.reserved + cost <= self.bound {
+        if has < FEW && self.allowance.reserved + cost <= self.allowance.bound {
             return self.grow(class, 1);
         }
-        self.direct = self.direct.saturating_sub(cost);
+        if self.allowance.is_direct(class) {
+            self.allowance.goes_directly(class);
+        }
         false
     }
 
@@ -961,44 +696,43 @@ impl Magazines {
             *top = (*top).sub(more);
         }
         *of!(self.room[class]) += more as u8;
-        self.reserved += more * cost(class);
+        self.allowance.reserved += more * cost(class);
         true
     }
 
     /// The lower half of a full magazine goes to the depot.
     fn unload(&mut self, class: usize) -> bool {
-        let Some(load) = self.new_load() else {
-            return false;
-        };
         let lowest = self.sentinel(class).wrapping_add(1);
         // SAFETY: the array is full: it holds twice that.
         unsafe {
-            (&raw mut (*load).blocks)
-                .cast::<Block>()
-                .copy_from_nonoverlapping(lowest, HALF);
-            (*load).next = *of!(self.depot[class]);
+            if !self.depot.keep(class, lowest) {
+                return false;
+            }
             lowest.copy_from(lowest.add(HALF), ROOM - HALF);
             let top = self.top_of(class);
             *top = (*top).sub(HALF);
         }
-        *of!(self.depot[class]) = load;
-        *of!(self.loads[class]) += 1;
-        self.reserved += HALF * cost(class);
+        self.allowance.reserved += HALF * cost(class);
         true
+    }
+
+    /// A load of a class that has one.
+    fn load(&mut self, class: usize) -> [Block; HALF] {
+        self.allowance.reserved -= HALF * cost(class);
+        self.depot.take(class)
     }
 
     /// Half a magazine comes back from the depot, into an empty one; one block of it.
     #[cold]
     #[inline(never)]
     fn refill(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let load = *of!(self.depot[class]);
+        let blocks = self.load(class);
         let lowest = self.sentinel(class).wrapping_add(1);
-        // SAFETY: there is a load; the array of a class with one has all its room.
+        // SAFETY: the array of a class with loads has all its room.
         unsafe {
-            lowest.copy_from_nonoverlapping((&raw const (*load).blocks).cast::<Block>(), HALF);
+            lowest.cast::<[Block; HALF]>().write(blocks);
             *self.top_of(class) = lowest.add(HALF - 1);
         }
-        self.drop_load(class);
         pop_at(self.top_of(class))
     }
 
@@ -1037,74 +771,9 @@ impl Magazines {
             }
         }
         *self.top_of(class) = end.wrapping_sub(1);
-        self.below_mark -= (self.held(class) * cost(class)) as isize;
+        let held = self.held(class);
+        self.allowance.came(class, held);
         first
-    }
-
-    /// The topmost load of a class is empty.
-    fn drop_load(&mut self, class: usize) {
-        let load = *of!(self.depot[class]);
-        // SAFETY: a load of ours; shelves are aligned to their size.
-        unsafe {
-            *of!(self.depot[class]) = (*load).next;
-            *of!(self.loads[class]) -= 1;
-            self.reserved -= HALF * cost(class);
-            let shelf = shelf_of(load);
-            (*load).next = self.free_loads;
-            self.free_loads = load;
-            (*shelf).used -= 1;
-            if (*shelf).used == 0 && self.shelves > 1 {
-                self.drop_shelf(shelf);
-            }
-        }
-    }
-
-    /// A shelf on which nothing lies goes, with all its free loads.
-    ///
-    /// # Safety
-    /// It is one of ours.
-    unsafe fn drop_shelf(&mut self, shelf: *mut Shelf) {
-        // SAFETY: the caller's promise; free loads lie on shelves of ours.
-        unsafe {
-            let mut at = &raw mut self.free_loads;
-            while !(*at).is_null() {
-                if shelf_of(*at) == shelf {
-                    *at = (**at).next;
-                } else {
-                    at = &raw mut (**at).next;
-                }
-            }
-            if self.shelf == shelf {
-                self.shelf = null_mut();
-            }
-            self.shelves -= 1;
-            sysmem::unmap(shelf.cast(), SHELF);
-        }
-    }
-
-    fn new_load(&mut self) -> Option<*mut Load> {
-        let load = self.free_loads;
-        // SAFETY: loads on shelves of ours, which are aligned to their size: one that is free,
-        // or the next of the newest shelf.
-        unsafe {
-            if !load.is_null() {
-                self.free_loads = (*load).next;
-                (*shelf_of(load)).used += 1;
-                return Some(load);
-            }
-            if self.shelf.is_null() {
-                self.shelf = new_shelf()?;
-                self.shelves += 1;
-            }
-            let shelf = self.shelf;
-            (*shelf).used += 1;
-            (*shelf).begun += 1;
-            let load = shelf.cast::<Load>().add((*shelf).begun);
-            if (*shelf).begun == ON_SHELF {
-                self.shelf = null_mut();
-            }
-            Some(load)
-        }
     }
 
     /// Takes room from classes that are cold, until so many bytes are left; `class` is spared,
@@ -1118,15 +787,15 @@ impl Magazines {
             }
             let seen = self.top_of(at).addr() as u16;
             let is_cold = core::mem::replace(of!(self.seen[at]), seen) == seen;
-            while is_cold && self.reserved > bytes && self.take_room(at, 0) {}
+            while is_cold && self.allowance.reserved > bytes && self.take_room(at, 0) {}
         }
-        while self.reserved > self.bound && *of!(self.loads[class]) != 0 {
+        while self.allowance.is_too_much() && self.depot.loads(class) != 0 {
             self.take_room(class, 0);
         }
         let (mut at, mut left) = (class, CLASSES);
-        while self.reserved > self.bound && left > 0 {
+        while self.allowance.is_too_much() && left > 0 {
             at = after(at);
-            while self.reserved > self.bound && self.take_room(at, FEW) {}
+            while self.allowance.is_too_much() && self.take_room(at, FEW) {}
             left -= 1;
         }
     }
@@ -1134,23 +803,20 @@ impl Magazines {
     /// A class gives a load back, or half of its room, but for `few` places. False if there
     /// is nothing to give.
     fn take_room(&mut self, class: usize, few: usize) -> bool {
-        if *of!(self.loads[class]) != 0 {
-            // SAFETY: the topmost load; its blocks are nobody's.
-            unsafe {
-                let blocks = (**of!(self.depot[class])).blocks;
-                for block in blocks {
-                    ask_for(block.wrapping_sub(WORD));
-                }
-                for block in blocks {
-                    give_back(class, block);
-                }
+        if self.depot.loads(class) != 0 {
+            let blocks = self.load(class);
+            for block in blocks {
+                ask_for(block.wrapping_sub(WORD));
             }
-            self.went_back(class, HALF);
-            self.drop_load(class);
+            for block in blocks {
+                // SAFETY: a block of a load, which is nobody's.
+                unsafe { give_back(class, block) };
+            }
+            self.allowance.went_back(class, HALF);
             return true;
         }
         let has = usize::from(*of!(self.room[class]));
-        let few = if few * cost(class) > self.bound / 16 {
+        let few = if few * cost(class) > self.allowance.bound / 16 {
             0
         } else {
             few
@@ -1173,9 +839,9 @@ impl Magazines {
             *new = null_mut();
             *self.top_of(class) = new.add(held - gone);
         }
-        self.went_back(class, gone);
+        self.allowance.went_back(class, gone);
         *of!(self.room[class]) -= less as u8;
-        self.reserved -= less * cost(class);
+        self.allowance.reserved -= less * cost(class);
         true
     }
 
@@ -1184,36 +850,13 @@ impl Magazines {
         for class in 0..CLASSES {
             while self.take_room(class, 0) {}
         }
-        if !self.free_loads.is_null() {
-            // SAFETY: the last shelf, since no load is in use.
-            unsafe { self.drop_shelf(shelf_of(self.free_loads)) };
-        }
+        self.depot.end();
     }
-}
-
-/// The shelf on which a load lies.
-fn shelf_of(load: *mut Load) -> *mut Shelf {
-    load.map_addr(|at| at & !(SHELF - 1)).cast()
 }
 
 /// The next class, or the first one.
 fn after(class: usize) -> usize {
     if class + 1 < CLASSES { class + 1 } else { 0 }
-}
-
-/// An empty shelf, whose pages are touched as loads are used.
-fn new_shelf() -> Option<*mut Shelf> {
-    let twice = sysmem::pages(2 * SHELF)?.as_ptr();
-    let shelf = twice.map_addr(|at| (at + SHELF - 1) & !(SHELF - 1));
-    let before = shelf.addr() - twice.addr();
-    // SAFETY: the parts of a fresh mapping that are not the aligned one.
-    unsafe {
-        if before != 0 {
-            sysmem::unmap(twice, before);
-        }
-        sysmem::unmap(shelf.add(SHELF), SHELF - before);
-    }
-    Some(shelf.cast())
 }
 
 /// Zeros for the magazines of a thread.
@@ -1252,7 +895,7 @@ fn open() -> Option<*mut Magazines> {
         for class in 0..FIRST_LARGE {
             *of!(fresh.top[class]) = fresh.array(class).add(ROOM);
         }
-        fresh.bound = bound.saturating_sub(size_of::<Magazines>() - CLASSES * BYTES);
+        fresh.allowance.bound = bound.saturating_sub(size_of::<Magazines>() - CLASSES * BYTES);
         // tools.c stores it for this thread, or says no.
         if talloc_impl_magazines_keep(m.cast()) == 0 {
             give_place_back(m);
@@ -1282,7 +925,7 @@ pub fn give_all_back() -> bool {
     let Some(m) = mine() else { return false };
     // SAFETY: this thread's.
     let m = unsafe { &mut *m };
-    let had = m.reserved;
+    let had = m.allowance.reserved;
     m.empty();
     had != 0
 }
@@ -1324,9 +967,8 @@ unsafe extern "C" fn talloc_impl_magazines_close(magazines: *mut c_void) {
 unsafe fn close(m: *mut Magazines) {
     // SAFETY: the caller's promise.
     unsafe {
-        let alive = (*m).alive();
-        // What it leaves alive, others may free.
-        ALIVE.0.fetch_add(alive - (*m).told, Relaxed);
+        let kept = (*m).kept();
+        (*m).allowance.end(kept);
         (*m).empty();
         give_place_back(m);
     }
@@ -1351,23 +993,4 @@ unsafe extern "C" fn talloc_impl_unload() {
     }
     // SAFETY: the library goes.
     unsafe { records::unload() };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_hold_what_they_are_asked_for() {
-        for bytes in (HEADER..200_000).chain((200_000..8 << 20).step_by(4097)) {
-            let (class, whole) = class_of(bytes);
-            assert!(class < CLASSES && whole >= bytes, "{bytes}");
-            assert_eq!(class_of(whole).0, class, "{bytes}");
-            assert!(cost(class) >= whole, "{bytes}");
-            let size = bytes - HEADER;
-            assert!(is_same_block(size, whole - HEADER), "{bytes}");
-            assert!(!is_same_block(size, whole - HEADER + 1), "{bytes}");
-            assert!(size > SMALL_MAX || small_room(size) == whole - HEADER);
-        }
-    }
 }

@@ -10,8 +10,9 @@ use crate::header::{
     RUNNING, SPECIAL, TOP, size_of_payload,
 };
 use crate::limit::{self, Account};
-use crate::magazine::{self, SMALL_MAX, is_same_block};
+use crate::magazine;
 use crate::pool::{self, Resized};
+use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, small_room};
 use crate::{list, refs, root, shed, sysmem, tools};
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
@@ -46,10 +47,10 @@ pub unsafe fn grow_fast(
         return None;
     }
     if old <= SMALL_MAX {
-        if size > magazine::small_room(old) {
+        if size > small_room(old) {
             return None;
         }
-    } else if size >= MAX_SIZE || !magazine::is_same_large_block(old, size) {
+    } else if size >= MAX_SIZE || !is_same_large_block(old, size) {
         return None;
     }
     c.add((size - old) as u64);

@@ -13,8 +13,9 @@ use crate::header::{
     Chunk, DYING, EXACT, FLAGS, HEADER, HELD, LIMIT, MEMBER, POOL, Payload, SPECIAL, TOP,
     size_of_payload,
 };
-use crate::magazine::{self, OfThread, Room, SMALL_MAX};
+use crate::magazine::{self, OfThread, Room};
 use crate::records::Record;
+use crate::size_class::SMALL_MAX;
 use crate::{limit, list, pool, records, root, sysmem, walk};
 use core::ffi::c_char;
 
