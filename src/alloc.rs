@@ -43,6 +43,12 @@ impl Spot {
 
 /// The flags of a parent that make it no easy one.
 pub type Obstacles = u64;
+/// There is no parent at all.
+const NO_PARENT: Obstacles = Obstacles::MAX;
+/// The parent is easy, and the chunk is to be a large one.
+const LARGE: Obstacles = 0;
+/// The parent is easy; there is no block, or its list is not as it should be.
+const NONE: Obstacles = NO_PARENT - 1;
 
 /// The fast way; else the obstacles, for [`slow`].
 ///
@@ -51,7 +57,7 @@ pub type Obstacles = u64;
 #[inline(always)]
 pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
     if ctx.is_null() {
-        return Err(Obstacles::MAX);
+        return Err(NO_PARENT);
     }
     let parent = Chunk::before(ctx);
     let obstacles = parent.payload() >> EASY;
@@ -59,9 +65,9 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
         return Err(obstacles);
     }
     if size > SMALL_MAX {
-        return Err(0);
+        return Err(LARGE);
     }
-    kept(parent, size).ok_or(0)
+    kept(parent, size).ok_or(NONE)
 }
 
 /// Below `parent`, in a small block that this thread keeps.
@@ -81,9 +87,13 @@ fn kept(parent: Chunk, size: usize) -> Option<Spot> {
 pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     unsafe {
+        if ctx.is_null() {
+            return top(ctx, size, name);
+        }
         match spot(ctx, size) {
             Ok(spot) => spot.fill(size, 0, name).user(),
-            Err(0) if size <= SMALL_MAX => fresh(ctx, size, name),
+            Err(NONE) => fresh(ctx, size, name),
+            Err(LARGE) => large(ctx, size, name),
             Err(obstacles) => slow(ctx, size, name, obstacles),
         }
     }
@@ -118,14 +128,13 @@ pub unsafe fn slow(
                 Err(_) => any(ctx, size, name),
             };
         }
-        if obstacles == 0 {
-            return if size <= SMALL_MAX {
-                fresh(ctx, size, name)
-            } else {
-                large(ctx, size, name)
-            };
+        if obstacles == NONE {
+            return fresh(ctx, size, name);
         }
-        if ctx.is_null() {
+        if obstacles == LARGE {
+            return large(ctx, size, name);
+        }
+        if obstacles == NO_PARENT {
             return top(ctx, size, name);
         }
         if obstacles == LIMITED {
