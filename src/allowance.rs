@@ -74,8 +74,8 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// A small block is going to come from malloc; false if [`Allowance::came`] is to be called
-    /// for it, and counts it.
+    /// A small block is going to come from malloc, and is counted; false if it is time to call
+    /// [`Allowance::came`] for it all the same.
     #[inline(always)]
     pub fn comes(&mut self, class: usize) -> bool {
         // Without signs this is one instruction.
@@ -84,7 +84,8 @@ impl Allowance {
         !is_passed
     }
 
-    /// So many small blocks came from malloc. True if it is time for [`Allowance::rises`].
+    /// So many small blocks came from malloc. True if it is time for [`Allowance::rises`], and
+    /// only that makes it false again.
     #[inline(always)]
     pub fn came(&mut self, class: usize, n: usize) -> bool {
         // Else `comes` has counted it.

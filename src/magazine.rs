@@ -772,7 +772,9 @@ impl Magazines {
         }
         *self.top_of(class) = end.wrapping_sub(1);
         let held = self.held(class);
-        self.allowance.came(class, held);
+        if self.allowance.came(class, held) {
+            self.rise();
+        }
         first
     }
 
