@@ -28,27 +28,9 @@ stage=$(cd "$1" && pwd) || exit 2
 cd "$(dirname "$0")/.." || exit 2
 top=$PWD
 guide=docs/guide.md
-work=$(mktemp -d) || exit 2
+. c-tests/results.sh
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-skipped=0
-
-check() { # STATUS NAME [LOG]
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		[ $# -lt 3 ] || head -n 30 "$3" >&2
-		failed=$((failed + 1))
-	fi
-}
-
-skip() {
-	echo "skip - $*"
-	skipped=$((skipped + 1))
-}
 
 # Addresses may be of any width, and so may what stands beside them.
 masked() {

@@ -6,21 +6,9 @@
 set -u
 LC_ALL=C
 export LC_ALL
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+. "$(dirname "$0")/results.sh"
 cc=${CC:-cc}
 top=$PWD
-failed=0
-
-check() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		failed=$((failed + 1))
-	fi
-}
 
 sections() { # FILE: the names of those with debug information
 	readelf -SW "$1" | grep -o '\.debug_[a-z]*'

@@ -20,23 +20,9 @@ fi
 stage=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.." || exit 2
 cc=${CC:-cc}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-skipped=0
+. c-tests/results.sh
 flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-builtin -Ic-tests -I$stage/include"
 ulimit -c 0
-
-report() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		head -n 20 "$work/err" >&2
-		failed=$((failed + 1))
-	fi
-}
 
 build() { # PROGRAM SOURCES AND OBJECTS...
 	program=$1
@@ -44,7 +30,7 @@ build() { # PROGRAM SOURCES AND OBJECTS...
 	# shellcheck disable=SC2086 # flags are words
 	$cc $flags -rdynamic -o "$work/$program" "$@" "$stage/lib/libtalloc.so.2" -ldl -lpthread \
 		>"$work/err" 2>&1 && return
-	report 1 "$program compiles"
+	check 1 "$program compiles" "$work/err"
 	return 1
 }
 
@@ -53,7 +39,7 @@ object() { # OBJECT SOURCE [FLAGS]
 	shift
 	# shellcheck disable=SC2086
 	$cc $flags -c -o "$work/$object.o" "$@" >"$work/err" 2>&1 && return
-	report 1 "$object compiles"
+	check 1 "$object compiles" "$work/err"
 	return 1
 }
 
@@ -80,7 +66,7 @@ compare() {
 	diff "$work/want" "$work/plain.out" >"$work/diff" && [ $status -lt 2 ] && [ -s "$work/want" ]
 	status=$?
 	head -n 10 "$work/diff" >>"$work/err"
-	report $status "$check"
+	check $status "$check" "$work/err"
 }
 
 seeds="1 2 3 4 5"
@@ -91,7 +77,7 @@ build mixed "$work/mixed.o" && build walk "$work/walk.o" || exit 1
 run mixed "$work/mixed"
 status=$?
 [ $status -eq 0 ] && grep -q '^ok' "$work/mixed.out" && ! grep -q '^not ok' "$work/mixed.out"
-report $? "glibc's malloc: mixed"
+check $? "glibc's malloc: mixed" "$work/err"
 for seed in $seeds; do
 	run "walk$seed" "$work/walk" "$seed" 400
 done
@@ -131,8 +117,7 @@ for each in libdmalloc.so.5:libdmalloc5 libduma.so.0:duma libefence.so.0:electri
 	library=$preload
 	env LD_PRELOAD="$preload" true >/dev/null 2>"$work/err"
 	if grep -q "$preload.*cannot be preloaded" "$work/err"; then
-		echo "skip - $preload: package ${each#*:}"
-		skipped=1
+		skip "$preload: package ${each#*:}"
 		continue
 	fi
 	compare mixed "$library: mixed" "$work/mixed"

@@ -15,31 +15,13 @@ fi
 stage=$(cd "$1" && pwd) || exit 2
 cd "$(dirname "$0")/.." || exit 2
 cc=${CC:-cc}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0 skipped=0
-
-check() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		head -c 2000 "$work/out" "$work/err" >&2
-		failed=$((failed + 1))
-	fi
-}
-
-skip() { # NAME
-	echo "skip - $1"
-	skipped=1
-}
+. c-tests/results.sh
 
 # A library that anybody may read, for the set-user-id program.
 mkdir "$work/lib" && cp "$stage"/lib/libtalloc.so.2* "$work/lib" && chmod -R a+rX "$work"
 "$cc" -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$stage/include" -o "$work/leaves" c-tests/tools/leaves.c \
 	-Wl,-rpath,"$work/lib" "$work/lib/libtalloc.so.2" 2>"$work/err" || {
-	check 1 "c-tests/tools/leaves.c compiles"
+	check 1 "c-tests/tools/leaves.c compiles" "$work/err"
 	exit 1
 }
 
@@ -58,6 +40,7 @@ run() {
 	for name in err file; do
 		[ ! -f "$work/$name" ] || sed -i 's/0x[0-9a-f]*/@/' "$work/$name"
 	done
+	cat "$work/out" "$work/err" >"$work/log"
 }
 
 has() { # FILE REPORT: is that all of it?

@@ -8,12 +8,12 @@ failed=0
 skipped=0
 : >"$work/log"
 
-check() { # STATUS NAME
+check() { # STATUS NAME [LOG]
 	if [ "$1" -eq 0 ]; then
 		echo "ok - $2"
 	else
 		echo "not ok - $2"
-		tail -n 40 "$work/log" >&2
+		tail -n 40 "${3:-$work/log}" >&2
 		failed=$((failed + 1))
 	fi
 }
