@@ -43,12 +43,6 @@ impl Spot {
 
 /// The flags of a parent that make it no easy one.
 pub type Obstacles = u64;
-/// There is no parent at all.
-const NO_PARENT: Obstacles = Obstacles::MAX;
-/// The parent is easy, and the chunk is to be a large one.
-const LARGE: Obstacles = 0;
-/// The parent is easy; there is no block, or its list is not as it should be.
-const NONE: Obstacles = NO_PARENT - 1;
 
 /// The fast way; else the obstacles, for [`slow`].
 ///
@@ -57,7 +51,7 @@ const NONE: Obstacles = NO_PARENT - 1;
 #[inline(always)]
 pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
     if ctx.is_null() {
-        return Err(NO_PARENT);
+        return Err(Obstacles::MAX);
     }
     let parent = Chunk::before(ctx);
     let obstacles = parent.payload() >> EASY;
@@ -65,9 +59,9 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
         return Err(obstacles);
     }
     if size > SMALL_MAX {
-        return Err(LARGE);
+        return Err(0);
     }
-    kept(parent, size).ok_or(NONE)
+    kept(parent, size).ok_or(0)
 }
 
 /// Below `parent`, in a small block that this thread keeps.
@@ -87,13 +81,9 @@ fn kept(parent: Chunk, size: usize) -> Option<Spot> {
 pub unsafe fn new_user(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
     unsafe {
-        if ctx.is_null() {
-            return top(ctx, size, name);
-        }
         match spot(ctx, size) {
             Ok(spot) => spot.fill(size, 0, name).user(),
-            Err(NONE) => fresh(ctx, size, name),
-            Err(LARGE) => large(ctx, size, name),
+            Err(0) if size <= SMALL_MAX => fresh(ctx, size, name),
             Err(obstacles) => slow(ctx, size, name, obstacles),
         }
     }
@@ -128,14 +118,15 @@ pub unsafe fn slow(
                 Err(_) => any(ctx, size, name),
             };
         }
-        if obstacles == NONE {
-            return fresh(ctx, size, name);
-        }
-        if obstacles == LARGE {
-            return large(ctx, size, name);
-        }
-        if obstacles == NO_PARENT {
+        if ctx.is_null() {
             return top(ctx, size, name);
+        }
+        if obstacles == 0 {
+            return if size <= SMALL_MAX {
+                fresh(ctx, size, name)
+            } else {
+                large(ctx, size, name)
+            };
         }
         if obstacles == LIMITED {
             return limited(ctx, size, name);
@@ -284,7 +275,7 @@ unsafe fn limited(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
-#[inline(never)]
+#[inline(always)]
 unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if NULL_CONTEXT.is_set() {
         // SAFETY: the caller's promise.
