@@ -61,8 +61,10 @@ rust_here = $$($(RUSTC) --print sysroot)/lib/rustlib/src/rust
 rust_named = /rustc/$$($(RUSTC) -vV | sed -n 's/^commit-hash: //p')
 
 # Functions and loops begin with a line of the processor's cache: what one takes does not
-# depend on what lies before it.
-aligned = -C llvm-args=-align-all-functions=6 -C llvm-args=-align-loops=64
+# depend on what lies before it.  What is to be inlined says so; of the rest a copy is made
+# only where it is short.
+tuned = -C llvm-args=-align-all-functions=6 -C llvm-args=-align-loops=64 \
+	-C llvm-args=-inline-threshold=50
 
 all: $(shared) $(static)
 
@@ -72,7 +74,7 @@ $(rust): $(sources)
 	$(Q)TALLOC_SOURCE_NAME='$(named)' $(CARGO) rustc --release --locked --lib \
 		--message-format=json-render-diagnostics \
 		-- --remap-path-prefix='$(CURDIR)=$(named)' \
-		--remap-path-prefix="$(rust_here)=$(rust_named)" $(aligned) \
+		--remap-path-prefix="$(rust_here)=$(rust_named)" $(tuned) \
 		>$(build)/cargo.json
 	$(Q)cp "$$(sed -n 's/.*"filenames":\["\([^"]*libtalloc\.a\)"\].*/\1/p' $(build)/cargo.json)" $@
 

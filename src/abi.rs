@@ -816,7 +816,7 @@ pub unsafe extern "C" fn _talloc_realloc_array(
 ) -> *mut c_void {
     match array_size(el_size, count) {
         // SAFETY: the module's rule.
-        Some(size) => unsafe { _talloc_realloc(ctx, ptr, size, name) },
+        Some(size) => unsafe { resized(ctx, ptr, size, name) },
         None => null_mut(),
     }
 }
@@ -859,6 +859,17 @@ pub unsafe extern "C" fn _talloc_realloc_array_zero(
 ///              references: then ptr is as it was
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _talloc_realloc(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+) -> *mut c_void {
+    // SAFETY: the module's rule.
+    unsafe { resized(ctx, ptr, size, name) }
+}
+
+#[inline(always)]
+unsafe fn resized(
     ctx: *const c_void,
     ptr: *mut c_void,
     size: usize,
