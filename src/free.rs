@@ -27,6 +27,7 @@ use crate::hold::Hold;
 use crate::records::{self, Record};
 use crate::root::{self, NULL_CONTEXT};
 use crate::shed::{self, InnerPool, Kind, Large, Limited, Member, Plain, Pool};
+use crate::size_class::SMALL_MAX;
 use crate::{cache, list, magazine, refs, steal, walk};
 use core::ffi::{c_char, c_int, c_void};
 
@@ -83,7 +84,7 @@ fn slow(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         return object(ptr, location, r);
     }
     if t & !shed::UNASKED == 0 {
-        if t & (POOL | TOP) == TOP {
+        if t ^ TOP <= SMALL_MAX as u64 {
             return if c.child().is_some() {
                 top_tree(ptr, location, t)
             } else {
@@ -109,8 +110,8 @@ fn object(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
     any_leaf(ptr, location, c.payload())
 }
 
-/// What has no parent, or the null context.
-#[inline(never)]
+/// A small one that has no parent, or the null context.
+#[inline(always)]
 fn top_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     if shed::lone_leaf(Chunk::before(ptr), t, location) {
         return 0;
@@ -140,7 +141,7 @@ fn top_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
 #[inline(never)]
 fn flagged(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     if Chunk::before(ptr).child().is_none() {
-        return leaf(ptr, location, t);
+        return flagged_leaf(ptr, location, t);
     }
     if t & POOL != 0 {
         return pool_tree(ptr, location, t);
@@ -207,12 +208,20 @@ fn tree<K: Kind>(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int
 fn leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
     if Plain::is(t) {
         leaf_of::<Plain>(ptr, location, t)
-    } else if Large::is(t) {
-        leaf_of::<Large>(ptr, location, t)
     } else if Member::is(t) {
         leaf_of::<Member>(ptr, location, t)
-    } else if Pool::is(t) {
+    } else {
+        flagged_leaf(ptr, location, t)
+    }
+}
+
+/// The same of what is neither plain nor just a member.
+#[inline(always)]
+fn flagged_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if Pool::is(t) {
         leaf_of::<Pool>(ptr, location, t)
+    } else if Large::is(t) {
+        leaf_of::<Large>(ptr, location, t)
     } else if InnerPool::is(t) {
         leaf_of::<InnerPool>(ptr, location, t)
     } else if Limited::is(t) {
