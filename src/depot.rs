@@ -61,6 +61,12 @@ impl Depot {
         unsafe { self.newest.get_unchecked_mut(class) }
     }
 
+    fn count(&mut self, class: usize) -> &mut u32 {
+        debug_assert!(class < CLASSES);
+        // SAFETY: a class.
+        unsafe { self.loads.get_unchecked_mut(class) }
+    }
+
     /// Keeps a copy of so many blocks; false without memory.
     ///
     /// # Safety
@@ -75,7 +81,7 @@ impl Depot {
             (*load).next = *self.newest(class);
         }
         *self.newest(class) = load;
-        self.loads[class] += 1;
+        *self.count(class) += 1;
         true
     }
 
@@ -86,7 +92,7 @@ impl Depot {
         unsafe {
             let Load { next, blocks } = load.read();
             *self.newest(class) = next;
-            self.loads[class] -= 1;
+            *self.count(class) -= 1;
             let shelf = shelf_of(load);
             (*load).next = self.free;
             self.free = load;
