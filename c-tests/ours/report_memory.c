@@ -4,6 +4,8 @@
  */
 #include "../test.h"
 
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 /* KiB, of /proc/self/status. */
 static long status(const char *key)
 {
