@@ -2,8 +2,8 @@
 //!
 //! 256 KiB, or a quarter of what was alive throughout where that is more: a program that frees
 //! much and goes on with much is going to want it again.  A tree that is larger than that goes
-//! back as a whole: malloc joins it to one piece, and makes the next one of it in half the time
-//! that it takes between blocks that are kept.
+//! back as a whole: malloc joins it to one piece, and makes the next one of it sooner than it
+//! finds room between blocks that are kept.
 //!
 //! What is alive is known at *looks*, one for each 64 KiB that go back to malloc, and whenever
 //! much more came from there than was known of.
@@ -47,7 +47,7 @@ pub struct Allowance {
     /// What full magazines and the depot would hold.
     pub reserved: usize,
     pub bound: usize,
-    /// What goes back to malloc without another look.
+    /// What goes back to malloc until the next sample.
     direct: usize,
     /// When so much is out of malloc it is time to see whether a large tree is built; and how
     /// much is left until then.
@@ -103,7 +103,7 @@ impl Allowance {
         }
     }
 
-    /// May one go back to malloc without another look?
+    /// May one go back to malloc without being a sample?
     #[inline(always)]
     pub fn is_direct(&self, class: usize) -> bool {
         self.direct >= cost(class)

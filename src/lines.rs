@@ -56,22 +56,23 @@ impl Line {
         }
     }
 
-    fn is_named_by(&self, c: Chunk) -> bool {
-        self.name.cast::<c_void>() == c.user().cast_const()
-    }
-
     /// Does `c` or one of its newest children hold the name?
     fn is_named_near(&self, c: Chunk) -> bool {
         let mut child = walk::newest_child(c);
         for _ in 0..16 {
             match child {
-                Some(c) if self.is_named_by(c) => return true,
+                Some(c) if is_text_of(self.name, c) => return true,
                 Some(c) => child = walk::older_sibling(c),
                 None => break,
             }
         }
-        self.is_named_by(c)
+        is_text_of(self.name, c)
     }
+}
+
+/// Is that name the text that `c` holds?
+fn is_text_of(name: *const c_char, c: Chunk) -> bool {
+    name.cast::<c_void>() == c.user().cast_const()
 }
 
 /// What is noted of a line: all there is if the chunk has no children.
@@ -315,7 +316,7 @@ impl Lines {
                 at = unsafe { up_to_above(at, level) };
                 to_show = if !c.has(HANDLE) {
                     let line = Line::of(c, level, own);
-                    let own_name = line.is_named_by(c);
+                    let own_name = is_text_of(line.name, c);
                     Some((line, own_name))
                 } else if let Some(target) = refs::target(c) {
                     let line = Line::of_reference_to(target, level);
@@ -332,7 +333,7 @@ impl Lines {
             };
             // SAFETY: a branch noted before, or NULL.
             if let Some(above) = unsafe { at.as_mut() } {
-                if above.note.name.cast::<c_void>() == c.user().cast_const() {
+                if is_text_of(above.note.name, c) {
                     lines.copy_name(&raw mut above.note)?;
                 }
                 if kind == LEAF {
