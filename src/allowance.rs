@@ -5,8 +5,9 @@
 //! back as a whole: malloc joins it to one piece, and makes the next one of it sooner than it
 //! finds room between blocks that are kept.
 //!
-//! What is alive is known at *looks*, one for each 64 KiB that go back to malloc, and whenever
-//! much more came from there than was known of.
+//! What is alive is known at *looks*: one for each 64 KiB that go back to malloc, for each 16 KiB
+//! while it is not known whether a large tree goes or stays, and whenever much more came from
+//! there than was known of.
 
 use crate::platform::WORD;
 use crate::size_class::{SMALL, cost, small_bytes};
@@ -63,6 +64,11 @@ pub struct Allowance {
     least_before: isize,
     /// Is there a large tree: more than the least, by more than may be kept?
     is_high: bool,
+    /// Was less alive at the last look than at the one before, by half of what had gone back, and
+    /// was no large tree built since?
+    falls: bool,
+    /// Samples since the last look.
+    unseen: u8,
     /// Samples since malloc may have joined what it lists; how many of them were blocks that it
     /// lists, and how many lay near the sample before; and where the last one lay.
     samples: u8,
@@ -168,6 +174,7 @@ impl Allowance {
         let alive = self.alive(kept);
         let is_above = self.is_above(alive);
         self.is_high |= is_above;
+        self.falls &= !is_above;
         is_above
     }
 
@@ -175,18 +182,21 @@ impl Allowance {
     /// for a look.
     pub fn sample(&mut self, class: usize, block: *mut u8) -> bool {
         self.direct = SAMPLE;
+        self.unseen += 1;
         self.samples += 1;
         self.listed += u8::from(is_listed(class));
         self.near += u8::from(block.addr().abs_diff(self.last_sample) < NEAR);
         self.last_sample = block.addr();
-        self.samples % SAMPLES_OF_LOOK == 0
+        self.unseen == SAMPLES_OF_LOOK || self.is_high && !self.falls
     }
 
     /// Finds out how much may be kept from now on; so much is.
     pub fn look(&mut self, kept: usize) {
         let alive = self.alive(kept);
-        let falls = alive < self.last - (LOOK / 2) as isize;
-        if !falls {
+        let gone = usize::from(self.unseen) * SAMPLE;
+        self.unseen = 0;
+        self.falls = alive < self.last - (gone / 2) as isize;
+        if !self.falls {
             (self.least_before, self.least) = (self.least, alive);
         }
         self.least = self.least.min(alive);
@@ -197,7 +207,7 @@ impl Allowance {
             self.bound = floor.max(share);
         }
         // One that falls is large to its end.
-        self.is_high = self.is_above(alive) || self.is_high && falls;
+        self.is_high = self.is_above(alive) || self.is_high && self.falls;
         self.join_listed();
     }
 
