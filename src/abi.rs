@@ -503,8 +503,8 @@ pub unsafe extern "C" fn talloc_find_parent_byname(
 /// @return      the pool, a chunk of size 0; NULL without memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_pool(ctx: *const c_void, size: usize) -> *mut c_void {
-    let ctx = context!(ctx, null_mut());
-    user_of(pool::pool(ctx, size))
+    // SAFETY: the caller's pointer is one of ours, or NULL.
+    unsafe { pool::pool(ctx, size) }
 }
 
 /// Allocates an object that is a pool for what comes below it. Call it as
@@ -524,14 +524,9 @@ pub unsafe extern "C" fn _talloc_pooled_object(
     num_subobjects: c_uint,
     total_subobjects_size: usize,
 ) -> *mut c_void {
-    let ctx = context!(ctx, null_mut());
-    user_of(pool::pooled_object(
-        ctx,
-        type_size,
-        type_name,
-        num_subobjects,
-        total_subobjects_size,
-    ))
+    let (count, total) = (num_subobjects, total_subobjects_size);
+    // SAFETY: the caller's pointer is one of ours, or NULL.
+    unsafe { pool::pooled_object(ctx, type_size, type_name, count, total) }
 }
 
 /// Allocates a static pool cache: a block for objects of one size, which

@@ -9,7 +9,7 @@ use crate::header::{
     Chunk, EASY, EXACT, HEADER, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, TOP, user_of,
 };
 use crate::limit::{self, Account};
-use crate::magazine;
+use crate::magazine::{self, OfThread};
 use crate::pool::{self, NoPlace};
 use crate::root::{self, NULL_CONTEXT};
 use crate::size_class::SMALL_MAX;
@@ -68,7 +68,7 @@ pub unsafe fn spot(ctx: *const c_void, size: usize) -> Result<Spot, Obstacles> {
 #[inline(always)]
 fn kept(parent: Chunk, size: usize) -> Option<Spot> {
     let first = list::first_below(parent).ok()?;
-    let c = Chunk::at(magazine::pop(size)?);
+    let c = Chunk::at(OfThread::now().pop(size)?);
     Some(Spot { c, parent, first })
 }
 
@@ -204,7 +204,7 @@ unsafe fn large(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_
     let parent = Chunk::before(ctx);
     if size < MAX_SIZE {
         if let Ok(first) = list::first_below(parent) {
-            if let Some(block) = magazine::pop_large(size) {
+            if let Some(block) = OfThread::now().pop_large(size) {
                 let c = Chunk::at(block);
                 return Spot { c, parent, first }.fill(size, 0, name).user();
             }
@@ -257,7 +257,7 @@ unsafe fn limited(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
     if size <= SMALL_MAX {
         if let Ok(first) = list::first_below(parent) {
             if let Some(charge) = limit::charge_fast(parent, HEADER + size) {
-                if let Some(block) = magazine::pop(size) {
+                if let Some(block) = OfThread::now().pop(size) {
                     let c = Chunk::at(block);
                     charge.of(c);
                     let spot = Spot { c, parent, first };
@@ -282,7 +282,7 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
         return unsafe { tracked(ctx, size, name) };
     }
     if size <= SMALL_MAX && mac::is_ready() && sysmem::every() == 0 {
-        if let Some(block) = magazine::pop(size) {
+        if let Some(block) = OfThread::now().pop(size) {
             let c = Chunk::at(block);
             c.born_alone(size as u64 | TOP, name);
             return c.user();
@@ -300,7 +300,7 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
 unsafe fn tracked(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if let Some(null) = NULL_CONTEXT.get() {
         if size <= SMALL_MAX && sysmem::every() == 0 {
-            if let Some(block) = magazine::pop(size) {
+            if let Some(block) = OfThread::now().pop(size) {
                 let c = Chunk::at(block);
                 if below_null(null, c, size, name) {
                     return c.user();

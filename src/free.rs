@@ -24,11 +24,12 @@ use crate::header::{
     Chunk, DTOR, DYING, HANDLE, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive,
 };
 use crate::hold::Hold;
+use crate::magazine::{self, OfThread};
 use crate::records::{self, Record};
 use crate::root::{self, NULL_CONTEXT};
 use crate::shed::{self, InnerPool, Kind, Large, Limited, Member, Plain, Pool};
 use crate::size_class::SMALL_MAX;
-use crate::{cache, list, magazine, refs, steal, walk};
+use crate::{cache, list, refs, steal, walk};
 use core::ffi::{c_char, c_int, c_void};
 
 /// `talloc_free`.
@@ -48,7 +49,7 @@ pub unsafe fn user(ptr: *mut c_void, location: *const c_char) -> c_int {
         }
         if list::take_out(c) {
             c.kill(location);
-            match magazine::room(t as usize) {
+            match OfThread::now().room(t as usize) {
                 Some(room) => room.keep(c.start()),
                 None => return put_plain(ptr, location, t),
             }

@@ -3,8 +3,8 @@
 //! The account of a context is the sum of [`weight`] over its subtree.  The `home` of every
 //! block with the flag `LIMIT` leads to its nearest account (that of a pool by way of the
 //! pool's record); accounts lead to the next one above.  A member of a pool weighs nothing:
-//! where its account is needed, for a child that comes from malloc, it is looked for among
-//! its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
+//! where its account is needed, for a child that comes from malloc, that is the one of its
+//! pool; where members may count for others, it is looked for among its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
 
 use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, size_of_payload};
 use crate::records::{self, Kind, Record, record};
@@ -79,14 +79,23 @@ pub fn of_child(c: Chunk, t: Payload) -> *mut Account {
     if t & LIMIT != 0 {
         of_limited(c, t)
     } else if t & MEMBER != 0 && any() {
-        search(c)
+        of_member(c, t)
     } else {
         null_mut()
     }
 }
 
 #[cold]
-fn search(c: Chunk) -> *mut Account {
+fn of_member(mut c: Chunk, mut t: Payload) -> *mut Account {
+    while let Some(pool) = pool::pool_above(c, t) {
+        (c, t) = (pool, pool.payload());
+        if t & LIMIT != 0 {
+            return of_limited(c, t);
+        }
+        if t & MEMBER == 0 {
+            return null_mut();
+        }
+    }
     for a in walk::list_owners(c) {
         let t = a.payload();
         if t & LIMIT != 0 {
@@ -315,6 +324,9 @@ pub fn set(c: Chunk, max: usize) -> bool {
     ACCOUNTS.fetch_add(1, Relaxed);
     let moved = rehome(c, nearest, account);
     record!(account).used.fetch_add(moved.into, Relaxed);
+    if t & MEMBER != 0 {
+        pool::scatter(c, t);
+    }
     c.set_home(account.cast());
     c.set(LIMIT);
     true
@@ -369,9 +381,15 @@ fn rehome(c: Chunk, from: *mut Account, to: *mut Account) -> Moved {
     moved
 }
 
-/// `c` is about to get the parent `new`: its subtree changes accounts.
+/// `c`, with its payload `t`, is about to get the parent `new`: its subtree changes accounts.
 #[inline]
-pub fn transfer(c: Chunk, new: Option<Chunk>) {
+pub fn transfer(c: Chunk, t: Payload, new: Option<Chunk>) {
+    if t & MEMBER != 0 {
+        match new {
+            Some(new) => pool::moves(c, t, new, new.payload()),
+            None => pool::scatter(c, t),
+        }
+    }
     if any() {
         transfer_subtree(c, new);
     }

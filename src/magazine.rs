@@ -304,83 +304,83 @@ fn push_class(class: usize, block: Block) -> bool {
     room.map(|room| room.keep(block)).is_some()
 }
 
-/// Room for the block of a chunk of so many user bytes, at most [`SMALL_MAX`], without
-/// `EXACT`.
-#[inline(always)]
-pub fn room(size: usize) -> Option<Room> {
-    OfThread::now().room(size)
-}
-
-/// The magazines of this thread.
+/// The magazines of this thread, where a chunk without `EXACT` was seen.
 pub struct OfThread(NonNull<Magazines>);
 
 impl OfThread {
-    /// To be used for chunks without `EXACT`, if there is one.
     #[inline(always)]
     pub fn now() -> OfThread {
         OfThread(now_known())
     }
 
-    /// As [`room`].
+    /// Room for the block of a chunk of so many user bytes, at most [`SMALL_MAX`].
     #[inline(always)]
     pub fn room(&self, size: usize) -> Option<Room> {
         room_at(top_in(self.0, small_class(size)))
     }
-}
 
-/// The top of the class of a chunk of so many user bytes, more than [`SMALL_MAX`]; a chunk
-/// without `EXACT` was seen.
-#[inline(always)]
-fn top_large(size: usize) -> Option<*mut *mut Block> {
-    let (class, _) = large_class(HEADER + size);
-    let m = now_known().as_ptr();
-    if class >= CLASSES || is_none(m) {
-        return None;
+    /// The same for a larger one.
+    #[inline(always)]
+    pub fn room_large(&self, size: usize) -> Option<Room> {
+        room_at(self.top_large(size)?)
     }
-    top_in_large(m, class)
-}
 
-/// The same as [`room`] for a larger one.
-#[inline(always)]
-pub fn room_large(size: usize) -> Option<Room> {
-    room_at(top_large(size)?)
-}
-
-/// The top of the class of a block of so many bytes, header included; a chunk without
-/// `EXACT` was seen.
-#[inline(always)]
-fn top_of_block(bytes: usize) -> Option<*mut *mut Block> {
-    let size = bytes - HEADER;
-    if size <= SMALL_MAX {
-        Some(top_in(now_known(), small_class(size)))
-    } else {
-        top_large(size)
+    /// The same for a block of so many bytes, header included.
+    #[inline(always)]
+    pub fn room_for_block(&self, bytes: usize) -> Option<Room> {
+        room_at(self.top_of_block(bytes)?)
     }
-}
 
-/// The same as [`room`] for a block of so many bytes.
-#[inline(always)]
-pub fn room_for_block(bytes: usize) -> Option<Room> {
-    room_at(top_of_block(bytes)?)
-}
+    /// Room for a record.
+    #[inline(always)]
+    pub fn room_for_record(&self) -> Option<Room> {
+        room_at(top_in(self.0, RECORDS))
+    }
 
-/// The same as [`pop`] for a block of so many bytes.
-#[inline(always)]
-pub fn pop_block(bytes: usize) -> Option<NonNull<u8>> {
-    pop_at(top_of_block(bytes)?)
-}
+    /// A kept block for a chunk of so many user bytes, at most [`SMALL_MAX`].
+    #[inline(always)]
+    pub fn pop(&self, size: usize) -> Option<NonNull<u8>> {
+        pop_at(top_in(self.0, small_class(size)))
+    }
 
-/// The same as [`pop`] for a larger one.
-#[inline(always)]
-pub fn pop_large(size: usize) -> Option<NonNull<u8>> {
-    pop_at(top_large(size)?)
-}
+    /// The same for a larger one.
+    #[inline(always)]
+    pub fn pop_large(&self, size: usize) -> Option<NonNull<u8>> {
+        pop_at(self.top_large(size)?)
+    }
 
-/// A block for a chunk of so many user bytes, at most [`SMALL_MAX`], that this thread
-/// keeps; a chunk without `EXACT` was seen.
-#[inline(always)]
-pub fn pop(size: usize) -> Option<NonNull<u8>> {
-    pop_at(top_in(now_known(), small_class(size)))
+    /// One of so many bytes, header included.
+    #[inline(always)]
+    pub fn pop_block(&self, bytes: usize) -> Option<NonNull<u8>> {
+        pop_at(self.top_of_block(bytes)?)
+    }
+
+    /// A kept record.
+    #[inline(always)]
+    pub fn pop_record(&self) -> Option<NonNull<Record>> {
+        pop_at(top_in(self.0, RECORDS)).map(NonNull::cast)
+    }
+
+    /// The top of the class of a chunk of so many user bytes, more than [`SMALL_MAX`].
+    #[inline(always)]
+    fn top_large(&self, size: usize) -> Option<*mut *mut Block> {
+        let (class, _) = large_class(HEADER + size);
+        let m = self.0.as_ptr();
+        if class >= CLASSES || is_none(m) {
+            return None;
+        }
+        top_in_large(m, class)
+    }
+
+    #[inline(always)]
+    fn top_of_block(&self, bytes: usize) -> Option<*mut *mut Block> {
+        let size = bytes - HEADER;
+        if size <= SMALL_MAX {
+            Some(top_in(self.0, small_class(size)))
+        } else {
+            self.top_large(size)
+        }
+    }
 }
 
 /// Keeps the block of a chunk of so many user bytes, at most [`SMALL_MAX`], or gives it back.
@@ -389,7 +389,7 @@ pub fn pop(size: usize) -> Option<NonNull<u8>> {
 /// The block of a chunk without `EXACT`, not used any more.
 #[inline(always)]
 pub unsafe fn put_small(size: usize, block: Block) {
-    match room(size) {
+    match OfThread::now().room(size) {
         Some(room) => room.keep(block),
         // SAFETY: the caller's promise.
         None => unsafe { put_slow(small_class(size), block) },
@@ -542,21 +542,9 @@ unsafe fn give_back(class: usize, block: Block) {
     }
 }
 
-/// A record that this thread keeps; a chunk without `EXACT` was seen.
-#[inline(always)]
-pub fn pop_record() -> Option<NonNull<Record>> {
-    pop_at(top_in(now_known(), RECORDS)).map(NonNull::cast)
-}
-
-/// The same in any case.
+/// A kept record, if there is one.
 pub fn take_record() -> Option<NonNull<Record>> {
     pop_class(RECORDS).map(NonNull::cast)
-}
-
-/// Room for a record; a chunk without `EXACT` was seen.
-#[inline(always)]
-pub fn room_for_record() -> Option<Room> {
-    room_at(top_in(now_known(), RECORDS))
 }
 
 /// One from the depot, where there is none.

@@ -13,11 +13,12 @@
 use crate::alloc::{self, Site};
 use crate::header::{
     ALIGN, Chunk, DYING, EASY, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload,
-    RUNNING, TOP, round, size_of_payload,
+    RUNNING, TOP, round, size_of_payload, user_of,
 };
+use crate::magazine::{self, OfThread};
 use crate::records::{self, CACHE, Kind, LESS, ONE, OWN, Record, record};
-use crate::{cache, fault, limit, list, magazine, refs, root, sysmem, tools};
-use core::ffi::c_char;
+use crate::{cache, fault, limit, list, refs, root, sysmem, tools};
+use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null_mut};
 
 /// Bytes of room that something of `bytes` bytes takes.
@@ -60,43 +61,56 @@ fn record_of_sound(c: Chunk, t: Payload) -> Option<*mut Record> {
 // ---- pools come -----------------------------------------------------------------
 
 /// `talloc_pool`: a chunk of size 0 with `size` bytes of room behind it.
-pub fn pool(ctx: Option<Chunk>, size: usize) -> Option<Chunk> {
-    if size >= MAX_SIZE {
-        return None;
-    }
-    with_room(ctx, 0, size, core::ptr::null())
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+pub unsafe fn pool(ctx: *const c_void, size: usize) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe { with_room(ctx, 0, size, core::ptr::null()) }
 }
 
 /// `talloc_pooled_object`: a named object of `size` bytes with room for `count` chunks of
 /// `total` bytes together.
-pub fn pooled_object(
-    ctx: Option<Chunk>,
+///
+/// # Safety
+/// As there.
+pub unsafe fn pooled_object(
+    ctx: *const c_void,
     size: usize,
     name: *const c_char,
     count: u32,
     total: usize,
-) -> Option<Chunk> {
+) -> *mut c_void {
     // Each may lose up to 15 bytes to rounding.
-    let headers = (count as usize).checked_mul(HEADER + ALIGN - 1)?;
-    let room = headers.checked_add(total)?;
-    if size >= MAX_SIZE || room >= MAX_SIZE || round(size) + room >= MAX_SIZE {
-        return None;
-    }
-    with_room(ctx, size, room, name)
+    let headers = (count as usize).saturating_mul(HEADER + ALIGN - 1);
+    // SAFETY: the caller's promise.
+    unsafe { with_room(ctx, size, headers.saturating_add(total), name) }
 }
 
 #[inline(always)]
-fn with_room(ctx: Option<Chunk>, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
-    if let Some(parent) = ctx {
-        let c = with_room_fast(parent, size, room, name);
-        if c.is_some() {
-            return c;
+unsafe fn with_room(
+    ctx: *const c_void,
+    size: usize,
+    room: usize,
+    name: *const c_char,
+) -> *mut c_void {
+    if is_possible(size, room) && !ctx.is_null() {
+        if let Some(c) = with_room_fast(Chunk::before(ctx), size, room, name) {
+            return c.user();
         }
     }
-    with_room_slow(ctx, size, room, name)
+    // SAFETY: the caller's promise.
+    unsafe { with_room_slow(ctx, size, room, name) }
 }
 
-/// Room in a pool, or a kept block where there is none, and a kept record.
+/// Or is that refused, as too large?
+#[inline(always)]
+fn is_possible(size: usize, room: usize) -> bool {
+    size < MAX_SIZE && room < MAX_SIZE && round(size) + room < MAX_SIZE
+}
+
+/// Room in a pool, or a kept block where there is none, and a kept record.  The parent may be no
+/// chunk, and then there is nothing.
 #[inline(always)]
 fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
     let before = round(HEADER + size);
@@ -107,7 +121,8 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
         return None;
     }
     let first = list::first_below(parent).ok()?;
-    let record = magazine::pop_record()?;
+    let kept = OfThread::now();
+    let record = kept.pop_record()?;
     let carved = if is_easy {
         Err(NoPlace::Full)
     } else {
@@ -115,7 +130,7 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
     };
     let (c, outer) = match carved {
         Ok((place, r)) => (place.take(), r),
-        Err(NoPlace::Full) if is_easy || !limit::any() => match magazine::pop_block(bytes) {
+        Err(NoPlace::Full) if is_easy || !limit::any() => match kept.pop_block(bytes) {
             Some(block) => (Chunk::at(block), null_mut()),
             None => return not_opened(record),
         },
@@ -131,6 +146,7 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
             top: c.start().wrapping_add(bytes + LESS),
             live: OWN,
             kind: Kind::Pool,
+            scattered: 0,
             start,
             outer,
             account: null_mut(),
@@ -153,13 +169,34 @@ fn not_opened(record: NonNull<Record>) -> Option<Chunk> {
 }
 
 #[inline(never)]
-fn with_room_slow(
-    ctx: Option<Chunk>,
+unsafe fn with_room_slow(
+    ctx: *const c_void,
+    size: usize,
+    room: usize,
+    name: *const c_char,
+) -> *mut c_void {
+    let mut parent = None;
+    if !ctx.is_null() {
+        // SAFETY: the caller's promise.
+        parent = unsafe { Chunk::checked(ctx) };
+        if parent.is_none() {
+            return null_mut();
+        }
+    }
+    if !is_possible(size, room) {
+        return null_mut();
+    }
+    user_of(with_room_any(parent, size, room, name))
+}
+
+/// The same where `None` is the null context, if there is one.
+fn with_room_any(
+    parent: Option<Chunk>,
     size: usize,
     room: usize,
     name: *const c_char,
 ) -> Option<Chunk> {
-    let parent = root::or_null_context(ctx);
+    let parent = root::or_null_context(parent);
     let before = footprint(HEADER + size);
     let Some(record) = records::make() else {
         // It does without room: its children come from malloc.
@@ -210,6 +247,7 @@ pub fn open(
             } else {
                 Kind::Watched
             },
+            scattered: 0,
             start: null_mut(),
             outer: if is_member {
                 site.home.cast()
@@ -368,11 +406,60 @@ pub fn resize(c: Chunk, t: Payload, size: usize) -> Option<Resized> {
 
 /// The record of the pool or cache in which a `MEMBER` lies.
 fn record_of_member(c: Chunk, t: Payload) -> Option<*mut Record> {
-    let r = record_of(c, t)?;
-    if t & POOL == 0 {
-        return Some(r);
+    Some(outer(record_of(c, t)?, t))
+}
+
+fn sound_record_of_member(c: Chunk, t: Payload) -> Option<*mut Record> {
+    Some(outer(record_of_sound(c, t)?, t))
+}
+
+/// The record of the pool in which lies what has the record `r` and the payload `t`.
+fn outer(r: *mut Record, t: Payload) -> *mut Record {
+    if t & POOL == 0 { r } else { record!(r).outer }
+}
+
+/// A member, what is below it, or a limit of its own is going to be apart from its pool.
+#[inline]
+pub fn scatter(c: Chunk, t: Payload) {
+    if let Some(r) = sound_record_of_member(c, t) {
+        record!(r).scattered = 1;
     }
-    Some(record!(r).outer)
+}
+
+/// The same, without a look at whether it is so, for one without `LIMIT`, if it is a member.
+/// False if it does not lead to its pool.
+#[inline(always)]
+pub fn scatter_fast(c: Chunk, t: Payload) -> bool {
+    if t & MEMBER == 0 {
+        return true;
+    }
+    let r = records::pool_around(c);
+    let r = r.map(|r| outer(r, t));
+    if let Some(r) = r {
+        record!(r).scattered = 1;
+    }
+    r.is_some()
+}
+
+/// A member is going to have the parent `new`, with the payload `new_t`.
+#[inline(always)]
+pub fn moves(c: Chunk, t: Payload, new: Chunk, new_t: Payload) {
+    let is_there = new_t & POOL != 0 && pool_above(c, t) == Some(new)
+        || new_t & MEMBER != 0 && new.home() == c.home();
+    // With something below it, it might come to lie below itself.
+    if t & POOL != 0 || c.child().is_some() || !is_there {
+        scatter(c, t);
+    }
+}
+
+/// The pool or cache that a member lies in, if it lies below that, too, and counts for the same
+/// limit, as all of its members do.
+pub fn pool_above(c: Chunk, t: Payload) -> Option<Chunk> {
+    let r = sound_record_of_member(c, t)?;
+    if record!(r).scattered != 0 {
+        return None;
+    }
+    NonNull::new(start_of(r)).map(Chunk::at)
 }
 
 /// The only member of a pool moves to the start of its room, to get `size` bytes.

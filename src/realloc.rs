@@ -203,6 +203,9 @@ fn move_member(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     if !limit::charge(account, bytes) {
         return None;
     }
+    if c.child().is_some() {
+        pool::scatter(c, t);
+    }
     let Some(new) = to_block(c, t, size, with_size(t, size)) else {
         limit::uncharge(account, bytes);
         return None;

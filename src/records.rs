@@ -21,7 +21,7 @@ use core::sync::atomic::{
 
 /// What a record is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
+#[repr(u16)]
 pub enum Kind {
     /// Nothing: it is free.
     Free = 0,
@@ -74,6 +74,8 @@ pub struct Record {
     pub live: u32,
     /// What it is about.
     pub kind: Kind,
+    /// A pool or cache: 1 if a member may count for another limit than it does.
+    pub scattered: u16,
     /// A pool: where the room begins.  A cache: its slots.  An account: the limit, 0 for none.
     pub start: *mut u8,
     /// A pool: the pool it lies in.  An account: the record of its owner's pool.
@@ -94,6 +96,7 @@ const EMPTY: Record = Record {
     top: null_mut(),
     live: 0,
     kind: Kind::Free,
+    scattered: 0,
     start: null_mut(),
     outer: null_mut(),
     account: null_mut(),

@@ -98,7 +98,7 @@ impl Kind for Large {
 
     #[inline(always)]
     fn ready(&mut self, _c: Chunk, t: Payload) -> Option<Room> {
-        magazine::room_large(t as usize)
+        OfThread::now().room_large(t as usize)
     }
 
     #[inline(always)]
@@ -170,8 +170,11 @@ impl Kind for Pool {
 
     #[inline(always)]
     fn ready(&mut self, _c: Chunk, _t: Payload) -> Option<Self::Ready> {
-        let record = magazine::room_for_record()?;
-        Some((record, magazine::room_for_block(self.0.bytes())?))
+        let kept = OfThread::now();
+        Some((
+            kept.room_for_record()?,
+            kept.room_for_block(self.0.bytes())?,
+        ))
     }
 
     #[inline(always)]
@@ -202,7 +205,7 @@ impl Kind for InnerPool {
 
     #[inline(always)]
     fn ready(&mut self, _c: Chunk, _t: Payload) -> Option<Room> {
-        let room = magazine::room_for_record()?;
+        let room = OfThread::now().room_for_record()?;
         self.1.may_any().then_some(room)
     }
 
@@ -511,7 +514,7 @@ pub fn lone_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
     if t ^ TOP > SMALL_MAX as u64 || !list::is_alone(c) {
         return false;
     }
-    let Some(room) = magazine::room(size_of_payload(t)) else {
+    let Some(room) = OfThread::now().room(size_of_payload(t)) else {
         return false;
     };
     c.kill(location);

@@ -2,7 +2,7 @@
 
 use crate::header::{Chunk, DYING, LIMIT, MEMBER, Payload, REF, SPECIAL, TOP, is_alive};
 use crate::hold::Hold;
-use crate::{limit, list, refs, root, walk};
+use crate::{limit, list, pool, refs, root, walk};
 use core::ffi::{c_char, c_void};
 use core::ptr::null_mut;
 
@@ -32,7 +32,7 @@ fn move_fast(new: Chunk, c: Chunk) -> bool {
         return false;
     }
     // The account of a member has to be looked for.
-    if (t | new_t) & MEMBER != 0 && limit::any() {
+    if (t | new_t) & MEMBER != 0 && (limit::any() || !pool::scatter_fast(c, t)) {
         return false;
     }
     if list::first_below(new).is_err() || !list::take_out(c) {
@@ -117,7 +117,7 @@ fn change_any(new: Option<Chunk>, c: Chunk) {
     if !list::is_intact(c, t & TOP != 0) {
         return c.corrupted(c"prev or next");
     }
-    limit::transfer(c, new);
+    limit::transfer(c, t, new);
     if list::unlink(c, t & TOP != 0) {
         list::link(new, c);
     }
@@ -132,7 +132,7 @@ pub fn first_to_none(parent: Chunk, c: Chunk) -> bool {
         c.corrupted(c"prev or next");
         return false;
     }
-    limit::transfer(c, None);
+    limit::transfer(c, t, None);
     let out = list::unlink(c, is_top);
     list::link(None, c);
     if out && parent.child() == Some(c) {

@@ -230,6 +230,20 @@ static void members_that_move(void)
 		bad += talloc_free(pool) != 0;
 	}
 	CHECK_INT(bad, 0);
+
+	/* One that has outgrown its pool takes those below it along, which have not. */
+	{
+		void *pool = talloc_pool(c, 10000), *m = talloc_size(pool, 10), *below = talloc_size(m, 10);
+		long long with_pool = account(c);
+
+		m = talloc_realloc_size(NULL, m, 100000);
+		talloc_steal(d, m);
+		CHECK(talloc_size(below, 50000) != NULL);
+		CHECK_INT(account(c), with_pool);
+		CHECK_INT(account(d), 3 * HEADER + 150000);
+		CHECK_INT(talloc_free(m), 0);
+		CHECK_INT(talloc_free(pool), 0);
+	}
 	CHECK_INT(talloc_free(c), 0);
 	CHECK_INT(talloc_free(d), 0);
 }
@@ -659,6 +673,131 @@ static void random_walk(void)
 	CHECK_INT(talloc_free(home[1]), 0);
 }
 
+#define CHUNKS 40
+
+static int is_below(const void *p, const void *above)
+{
+	while (p != NULL && p != above)
+		p = talloc_parent(p);
+	return p != NULL;
+}
+
+/* Does what malloc gives for a child of this one count for the limits above it, and no other? */
+static int counts_above(void *parent, void *const chunk[CHUNKS])
+{
+	enum { SIZE = 100000 };
+	long long before[CHUNKS];
+	int i, bad = 0;
+	void *child;
+
+	for (i = 0; i < CHUNKS; i++)
+		before[i] = chunk[i] == NULL ? -1 : account(chunk[i]);
+	child = talloc_size(parent, SIZE);
+	bad += child == NULL;
+	for (i = 0; i < CHUNKS; i++)
+		if (before[i] >= 0)
+			bad += account(chunk[i]) - before[i] != (is_below(parent, chunk[i]) ? HEADER + SIZE : 0);
+	bad += talloc_free(child) != 0;
+	for (i = 0; i < CHUNKS; i++)
+		if (before[i] >= 0)
+			bad += account(chunk[i]) != before[i];
+	return bad == 0;
+}
+
+static void forget_below(void *chunk[CHUNKS], int which)
+{
+	void *gone = chunk[which];
+	int i;
+
+	for (i = 0; i < CHUNKS; i++)
+		if (i != which && chunk[i] != NULL && is_below(chunk[i], gone))
+			chunk[i] = NULL;
+	chunk[which] = NULL;
+}
+
+/*
+ * Pools in pools, members that are taken elsewhere, outgrow their pool or get limits of their
+ * own; some of it before there is any limit, some after.
+ */
+static void children_of_members(void)
+{
+	void *chunk[CHUNKS], *p;
+	int round, step, i, to, bad = 0;
+
+	for (round = 0; round < 300 && bad == 0; round++) {
+		memset(chunk, 0, sizeof(chunk));
+		chunk[0] = NEW(NULL, "root");
+		for (step = 0; step < 150 && bad == 0; step++) {
+			do
+				to = (int)walk(CHUNKS);
+			while (chunk[to] == NULL);
+			i = 1 + (int)walk(CHUNKS - 1);
+			switch (walk(step < 50 ? 7 : 9)) {
+			case 0:
+				if (chunk[i] == NULL)
+					chunk[i] = talloc_pool(chunk[to], 300 + walk(4000));
+				break;
+			case 1:
+				if (chunk[i] != NULL && !is_below(chunk[to], chunk[i]))
+					talloc_steal(chunk[to], chunk[i]);
+				break;
+			case 2:
+				p = chunk[i] == NULL ? NULL : talloc_realloc_size(NULL, chunk[i], 1 + walk(6000));
+				if (p != NULL)
+					chunk[i] = p;
+				break;
+			case 3:
+				if (chunk[i] != NULL && walk(4) == 0) {
+					p = chunk[i];
+					forget_below(chunk, i);
+					bad += talloc_free(p) != 0;
+				}
+				break;
+			case 7:
+				bad += walk(3) == 0 && talloc_set_memlimit(chunk[to], TEST_PLENTY) != 0;
+				break;
+			case 8:
+				bad += !counts_above(chunk[to], chunk);
+				break;
+			default:
+				if (chunk[i] == NULL)
+					chunk[i] = talloc_size(chunk[to], walk(200));
+				break;
+			}
+		}
+		bad += talloc_free(chunk[0]) != 0;
+	}
+	CHECK_INT(bad, 0);
+	CHECK_INT(round, 300);
+}
+
+/* What a child takes at the end of a chain of members, with a limit somewhere. */
+static double below_members(int levels)
+{
+	void *c = limited(NULL, TEST_PLENTY), *p = talloc_pool(c, 1000 * (HEADER + 16));
+	double least = 1, took;
+	int i, k;
+
+	while (levels-- > 0)
+		p = talloc_size(p, 1);
+	for (k = 0; k < 50; k++) {
+		took = now();
+		for (i = 0; i < 200; i++)
+			talloc_free(talloc_size(p, 200000));
+		took = now() - took;
+		least = took < least ? took : least;
+	}
+	CHECK_INT(talloc_free(c), 0);
+	return least;
+}
+
+static void a_chain_of_members(void)
+{
+	double few = below_members(1), many = below_members(900);
+
+	CHECK(many < 4 * few);
+}
+
 int main(void)
 {
 	RUN(the_header);
@@ -676,6 +815,8 @@ int main(void)
 	RUN(the_limited_chunk_moves);
 	RUN(many_limits);
 	RUN(random_walk);
+	RUN(children_of_members);
+	RUN(a_chain_of_members);
 	RUN(deep);
 	TEST_END();
 }

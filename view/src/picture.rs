@@ -95,7 +95,7 @@ fn record(bytes: &[u8]) -> Option<Record> {
     const ONE: u32 = 2; // what a member counts, beside 1 for the pool itself
     const CACHE: u32 = 1 << 31;
     let live = half_at(bytes, 32)?;
-    let kind = match half_at(bytes, 36)? {
+    let kind = match half_at(bytes, 36)? & 0xffff {
         1 => RecordKind::Pool,
         2 => RecordKind::Cache,
         // While a tool watches.
