@@ -394,7 +394,8 @@ pub unsafe extern "C" fn talloc_parent_name(ptr: *const c_void) -> *const c_char
 /// @return     the sum; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
-    or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).size)
+    // SAFETY: the module's rule.
+    unsafe { report::user_totals(ptr) }.size
 }
 
 /// The number of chunks in a subtree, with references and the chunk itself.
@@ -404,7 +405,8 @@ pub unsafe extern "C" fn talloc_total_size(ptr: *const c_void) -> usize {
 /// @return     the number; 0 for NULL without null tracking
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_total_blocks(ptr: *const c_void) -> usize {
-    or_null_context(context!(ptr, 0)).map_or(0, |c| report::totals(c).blocks)
+    // SAFETY: the module's rule.
+    unsafe { report::user_totals(ptr) }.blocks
 }
 
 /// Copies memory. Call it as talloc_memdup(ctx, p, size).
@@ -503,7 +505,7 @@ pub unsafe extern "C" fn talloc_find_parent_byname(
 /// @return      the pool, a chunk of size 0; NULL without memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn talloc_pool(ctx: *const c_void, size: usize) -> *mut c_void {
-    // SAFETY: the caller's pointer is one of ours, or NULL.
+    // SAFETY: the module's rule.
     unsafe { pool::pool(ctx, size) }
 }
 
@@ -525,7 +527,7 @@ pub unsafe extern "C" fn _talloc_pooled_object(
     total_subobjects_size: usize,
 ) -> *mut c_void {
     let (count, total) = (num_subobjects, total_subobjects_size);
-    // SAFETY: the caller's pointer is one of ours, or NULL.
+    // SAFETY: the module's rule.
     unsafe { pool::pooled_object(ctx, type_size, type_name, count, total) }
 }
 

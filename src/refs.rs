@@ -103,10 +103,13 @@ pub fn newest_owner(c: Chunk) -> Option<Option<Chunk>> {
 
 /// How many references `c` has.  A signal handler may ask while one of us is about to
 /// change one link of the list, and no more.
+#[inline(always)]
 pub fn count(c: Chunk) -> usize {
-    if !c.has(REF) {
-        return 0;
-    }
+    if c.has(REF) { count_handles(c) } else { 0 }
+}
+
+#[inline(never)]
+fn count_handles(c: Chunk) -> usize {
     let (mut n, mut forgiven) = (0, false);
     let (mut word, mut place) = (c.extra(), c.extra_place());
     loop {

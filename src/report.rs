@@ -4,11 +4,11 @@
 //! before the first is printed (`lines`): a report costs the same per chunk whatever the
 //! shape of the tree.
 
-use crate::header::{Chunk, DYING, HANDLE, Payload, size_of_payload};
+use crate::header::{Chunk, DYING, HANDLE, Payload, SPECIAL, size_of_payload};
 use crate::lines::{Line, Lines, ShortReport};
 use crate::text::{Out, Text};
 use crate::{name, refs, root, walk as walks};
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use libc::FILE;
 
 /// User bytes and chunks of a subtree.
@@ -41,22 +41,61 @@ impl Totals {
     }
 }
 
+/// Flags of what is not the least a chunk can be, alive or not.
+const SPECIAL_OR_HIDDEN: Payload = !(SPECIAL - 1) | DYING | HANDLE;
+
+/// The totals of a chunk of a user's, of the null context for NULL; nothing if there is none, or
+/// after a fault.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn user_totals(ptr: *const c_void) -> Totals {
+    if !ptr.is_null() {
+        let c = Chunk::before(ptr);
+        let t = c.payload();
+        if t & SPECIAL_OR_HIDDEN == 0 {
+            return match c.child() {
+                None => Totals::of_one(t),
+                Some(_) => totals_of_tree(c),
+            };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { user_totals_slow(ptr) }
+}
+
+#[inline(never)]
+unsafe fn user_totals_slow(ptr: *const c_void) -> Totals {
+    let c = if ptr.is_null() {
+        root::or_null_context(None)
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { Chunk::checked(ptr) }
+    };
+    c.map_or_else(Totals::default, totals)
+}
+
 /// The totals of `c` and all below it; nothing once it is dying.
 #[inline]
 pub fn totals(c: Chunk) -> Totals {
-    let t = c.payload();
-    if t & DYING != 0 {
+    if c.has(DYING) {
         return Totals::default();
     }
-    if c.child().is_none() && !root::is_shared(c) {
-        return Totals::of_one(t);
+    if root::is_shared(c) {
+        return totals_of_all(c);
     }
     totals_of_tree(c)
 }
 
 #[inline(never)]
+fn totals_of_all(null_context: Chunk) -> Totals {
+    let _still = root::keep_still(null_context);
+    totals_of_tree(null_context)
+}
+
+#[inline(never)]
 fn totals_of_tree(c: Chunk) -> Totals {
-    let _still = root::keep_still(c);
     walks::add_up(c, Totals::default(), |sum, t| sum.and(Totals::of_one(t)))
 }
 
@@ -76,25 +115,24 @@ pub fn walk(root: Chunk, depth: c_int, max_depth: c_int, mut show: impl FnMut(Se
     if root.has(DYING) {
         return;
     }
+    let deepest = if max_depth < 0 { c_int::MAX } else { max_depth };
     let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
-        let depth = depth.saturating_add(below.depth() as c_int);
-        if c.has(HANDLE) {
-            if let Some(chunk) = refs::target(c) {
-                show(Seen {
-                    chunk,
-                    depth,
-                    is_ref: true,
-                });
-            }
-            continue;
-        }
+        let depth = depth.wrapping_add(below.depth() as c_int);
+        let (chunk, is_ref) = if c.has(HANDLE) {
+            let Some(target) = refs::target(c) else {
+                continue;
+            };
+            (target, true)
+        } else {
+            (c, false)
+        };
         show(Seen {
-            chunk: c,
+            chunk,
             depth,
-            is_ref: false,
+            is_ref,
         });
-        if max_depth >= 0 && depth >= max_depth {
+        if depth >= deepest {
             below.skip_children();
         }
     }

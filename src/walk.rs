@@ -226,25 +226,35 @@ pub fn look_ahead_of_leaf(c: Option<Chunk>) {
 /// A subtree in the order of reports: a chunk, then its children, newest first.
 pub struct Subtree {
     root: Chunk,
-    at: Option<Chunk>,
+    at: Chunk,
+    step: Step,
     depth: usize,
-    descend: bool,
     dying_too: bool,
-    /// A chunk that the walk came to, how many more it may come to before there is another
-    /// one, and how many there were: no chunk is come to twice, unless somebody wrote over
-    /// the parent of one.
+    /// A chunk that the walk came back up to, how many more it may come up to before there is
+    /// another one, and how many there were: it comes up to none twice, unless somebody wrote
+    /// over the parent of one.
     marker: Chunk,
     left: usize,
     power: usize,
+}
+
+/// What comes after a chunk.
+enum Step {
+    /// What is below it, if anything is.
+    Down,
+    /// What is behind it, or above.
+    Along,
+    /// The chunk itself.
+    Begin,
 }
 
 /// The subtree of `root`, `root` included, without what is dying below it.
 pub fn subtree(root: Chunk) -> Subtree {
     Subtree {
         root,
-        at: None,
+        at: root,
+        step: Step::Begin,
         depth: 0,
-        descend: true,
         dying_too: false,
         marker: root,
         left: 1,
@@ -262,30 +272,44 @@ pub fn whole_subtree(root: Chunk) -> Subtree {
 
 impl Subtree {
     /// How far the chunk returned last lies below the root.
+    #[inline(always)]
     pub fn depth(&self) -> usize {
         self.depth
     }
 
     /// Leaves out what lies below the chunk returned last.
+    #[inline(always)]
     pub fn skip_children(&mut self) {
-        self.descend = false;
+        self.step = Step::Along;
     }
 
-    /// The walk has come to `c`; ends if it was there before.
+    /// The walk comes to `c`.
     #[inline(always)]
-    fn come_to(&mut self, c: Chunk) -> Option<Chunk> {
+    fn to(&mut self, c: Chunk) -> Option<Chunk> {
+        look_ahead(c.next());
+        self.at = c;
+        Some(c)
+    }
+
+    /// The walk comes back up to `c`; nothing if it was there before.
+    #[inline(always)]
+    fn up_to(&mut self, c: Chunk) -> Option<Chunk> {
+        self.depth = self.depth.checked_sub(1)?;
         if c == self.marker {
-            (self.at, self.descend) = (Some(self.root), false);
             return None;
         }
         self.left -= 1;
         if self.left == 0 {
-            self.marker = c;
-            self.power *= 2;
-            self.left = self.power;
+            self.mark(c);
         }
-        self.at = Some(c);
-        self.at
+        Some(c)
+    }
+
+    #[cold]
+    fn mark(&mut self, c: Chunk) {
+        self.marker = c;
+        self.power *= 2;
+        self.left = self.power;
     }
 
     #[inline(always)]
@@ -294,7 +318,7 @@ impl Subtree {
         loop {
             let (c, t) = way.follow()?;
             // Under a loop the root is its own descendant: count it once.
-            if c != self.root && (self.dying_too || t & DYING == 0) {
+            if c != self.root && (t & DYING == 0 || self.dying_too) {
                 return Some(c);
             }
             way = Way::to_next(c);
@@ -307,25 +331,23 @@ impl Iterator for Subtree {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Chunk> {
-        let Some(mut cur) = self.at else {
-            self.at = Some(self.root);
-            return self.at;
-        };
-        if core::mem::replace(&mut self.descend, true) {
-            if let Some(child) = self.visible(Way::to_child(cur)) {
-                self.depth += 1;
-                look_ahead(child.next());
-                return self.come_to(child);
+        let mut cur = self.at;
+        match core::mem::replace(&mut self.step, Step::Down) {
+            Step::Down => {
+                if let Some(child) = self.visible(Way::to_child(cur)) {
+                    self.depth += 1;
+                    return self.to(child);
+                }
             }
+            Step::Along => {}
+            Step::Begin => return Some(cur),
         }
         while cur != self.root {
             if let Some(sibling) = self.visible(Way::to_next(cur)) {
-                look_ahead(sibling.next());
-                return self.come_to(sibling);
+                return self.to(sibling);
             }
             // Where the walk came down from.
-            cur = list_parent(cur)?;
-            self.depth = self.depth.checked_sub(1)?;
+            cur = self.up_to(list_parent(cur)?)?;
         }
         None
     }
@@ -335,7 +357,7 @@ impl Iterator for Subtree {
 const AT_A_TIME: usize = 8;
 
 struct Ways {
-    ways: [Way; AT_A_TIME],
+    ways: [MaybeUninit<Way>; AT_A_TIME],
     first: usize,
     last: usize,
 }
@@ -354,7 +376,7 @@ impl Ways {
     #[inline(always)]
     fn add(&mut self, way: Way) {
         look_ahead(list::load(way.link));
-        self.ways[self.last % AT_A_TIME] = way;
+        self.ways[self.last % AT_A_TIME].write(way);
         self.last += 1;
     }
 
@@ -363,40 +385,89 @@ impl Ways {
         if self.are_none() {
             return None;
         }
-        let way = self.ways[self.first % AT_A_TIME];
+        // SAFETY: those from the first to the last have been written.
+        let way = unsafe { self.ways[self.first % AT_A_TIME].assume_init() };
         self.first += 1;
         Some(way)
     }
 }
 
-/// Adds what `root` and all below it are, without what is dying, to `sum`, in no certain order:
-/// several chunks are on their way from memory at a time.
+/// Chunks whose next one is still to come to, after what is below them.
+struct Waiting {
+    chunks: [MaybeUninit<Chunk>; 256],
+    height: usize,
+}
+
+impl Waiting {
+    /// Room for one more.
+    #[inline(always)]
+    fn room(&mut self) -> Option<&mut MaybeUninit<Chunk>> {
+        self.chunks.get_mut(self.height)
+    }
+
+    /// The way on from the newest.
+    #[inline(always)]
+    fn take(&mut self) -> Option<Way> {
+        let at = self.height.checked_sub(1)?;
+        let newest = self.chunks.get(at)?;
+        self.height = at;
+        // SAFETY: what is below the height has been written.
+        Some(Way::to_next(unsafe { newest.assume_init() }))
+    }
+}
+
+/// Adds what `root` and all below it are, without what is dying, to `sum`, in no certain order.
 #[inline(always)]
 pub fn add_up<S: Copy>(root: Chunk, sum: S, add: impl Fn(S, Payload) -> S + Copy) -> S {
     let mut sum = add(sum, root.payload());
-    // Chunks whose next one is still to come to, after what is below them.
-    const WAITING: usize = 256;
-    let mut waiting = [const { MaybeUninit::<Chunk>::uninit() }; WAITING];
-    let mut height = 0_usize;
     let mut way = Way::to_child(root);
+    while let Some((c, t)) = way.follow() {
+        // Under a loop the root is its own descendant.
+        if c != root && t & DYING == 0 {
+            if c.child().is_some() {
+                return add_up_from(way, root, sum, add);
+            }
+            sum = add(sum, t);
+        }
+        way = Way::to_next(c);
+    }
+    sum
+}
+
+/// So many are in the processor's cache as a rule.
+const SMALL: usize = 256;
+
+/// The same, from that way on: in a tree that is not small, several chunks are on their way from
+/// memory at a time.
+#[inline(never)]
+fn add_up_from<S: Copy>(
+    mut way: Way,
+    root: Chunk,
+    mut sum: S,
+    add: impl Fn(S, Payload) -> S + Copy,
+) -> S {
+    let mut waiting = Waiting {
+        chunks: [const { MaybeUninit::uninit() }; 256],
+        height: 0,
+    };
     let mut ways = Ways {
-        ways: [way; AT_A_TIME],
+        ways: [const { MaybeUninit::uninit() }; AT_A_TIME],
         first: 0,
         last: 0,
     };
+    let mut small = SMALL;
     loop {
         if let Some((c, t)) = way.follow() {
-            // Under a loop the root is its own descendant.
             let is_shown = c != root && t & DYING == 0;
             way = Way::to_next(c);
             if is_shown && c.child().is_some() {
-                match waiting.get_mut(height) {
+                match waiting.room() {
                     Some(place) => {
                         sum = add(sum, t);
                         way = Way::to_child(c);
                         if c.next().is_some() {
                             place.write(c);
-                            height += 1;
+                            waiting.height += 1;
                         }
                     }
                     None => sum = add_up_in_order(c, sum, add),
@@ -404,22 +475,30 @@ pub fn add_up<S: Copy>(root: Chunk, sum: S, add: impl Fn(S, Payload) -> S + Copy
             } else if is_shown {
                 sum = add(sum, t);
             }
+            if small > 0 {
+                small -= 1;
+                continue;
+            }
             // The only one.
-            if height == 0 && ways.are_none() {
+            if waiting.height == 0 && ways.are_none() {
                 continue;
             }
             // There is room, since one was taken.
             if list::load(way.link).is_some() {
                 ways.add(way);
             }
+        } else if small > 0 {
+            match waiting.take() {
+                Some(after) => way = after,
+                None => return sum,
+            }
+            continue;
         }
         while !ways.are_all() {
-            let Some(newest) = height.checked_sub(1).and_then(|at| waiting.get(at)) else {
-                break;
-            };
-            height -= 1;
-            // SAFETY: what is below the height has been written.
-            ways.add(Way::to_next(unsafe { newest.assume_init() }));
+            match waiting.take() {
+                Some(after) => ways.add(after),
+                None => break,
+            }
         }
         match ways.take() {
             Some(next) => way = next,
