@@ -737,6 +737,20 @@ pub unsafe extern "C" fn talloc_reparent(
     new_parent: *const c_void,
     ptr: *const c_void,
 ) -> *mut c_void {
+    // SAFETY: the module's rule.
+    if unsafe { steal::reparent_fast(old_parent, new_parent, ptr) } {
+        return ptr.cast_mut();
+    }
+    // SAFETY: as above.
+    unsafe { reparent_slow(old_parent, new_parent, ptr) }
+}
+
+#[inline(never)]
+unsafe fn reparent_slow(
+    old_parent: *const c_void,
+    new_parent: *const c_void,
+    ptr: *const c_void,
+) -> *mut c_void {
     if ptr.is_null() {
         return null_mut();
     }
@@ -878,6 +892,8 @@ unsafe fn resized(
             c.set_name(name);
             ptr
         }
+        // SAFETY: as above.
+        None if unsafe { realloc::has_size(ptr, size) } => ptr,
         // SAFETY: as above.
         None => unsafe { realloc_slow(ctx, ptr, size, name) },
     }

@@ -52,7 +52,7 @@ pub unsafe fn is_surely(ptr: *const c_void, name: *const c_char) -> bool {
 /// `name` is NULL or a C string.
 pub unsafe fn find_above(c: Chunk, name: *const c_char) -> Option<Chunk> {
     // SAFETY: the caller's promise; names as in `is`.
-    walk::ancestors(c).find(|&a| unsafe { same(a.name(), name) })
+    walk::nearest(c, |a| unsafe { same(a.name(), name) })
 }
 
 /// Aborts the contract's way because `c` is not called `expected`.

@@ -57,6 +57,19 @@ pub unsafe fn grow_fast(
     Some((c, size))
 }
 
+/// Has a chunk that size, which is not 0, so that nothing is to be done?
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn has_size(user: *mut c_void, size: usize) -> bool {
+    if user.is_null() || size == 0 {
+        return false;
+    }
+    let t = Chunk::before(user).payload();
+    t & !SIMPLE == 0 && size_of_payload(t) == size
+}
+
 /// Gives `c` the size `size`.  A chunk that grew or moved also gets the name `name`; one
 /// that stayed in its place in a pool does not, nor one that shrank a little without a
 /// limit.  `None` leaves everything as it was: too large, referenced, a pool, no memory, a

@@ -233,23 +233,22 @@ unsafe fn print_line(line: &Line, depth: c_int, max_depth: c_int, text: &mut Tex
 /// # Safety
 /// `file` is a stream.
 pub unsafe fn print_parents(c: Option<Chunk>, file: *mut FILE) {
-    // SAFETY: C strings and, says the caller, a stream.
+    // SAFETY: the stream is the caller's promise; names are C strings.
     unsafe {
-        match c {
-            None => {
-                libc::fprintf(
-                    file,
-                    c"talloc no parents for %s\n".as_ptr(),
-                    c"NULL".as_ptr(),
-                );
-            }
-            Some(c) => {
-                libc::fprintf(file, c"talloc parents of '%s'\n".as_ptr(), name::of(c));
-                for a in walks::ancestors(c) {
-                    libc::fprintf(file, c"\t'%s'\n".as_ptr(), name::of(a));
-                }
-            }
+        let mut text = Text::new(Out::Stream(file));
+        let Some(c) = c else {
+            text.put(b"talloc no parents for NULL");
+            return text.end_line();
+        };
+        text.put(b"talloc parents of '");
+        text.put_padded(name::of(c), 0);
+        text.put(b"'");
+        text.end_line();
+        for a in walks::ancestors(c) {
+            text.put(b"\t'");
+            text.put_padded(name::of(a), 0);
+            text.put(b"'");
+            text.end_line();
         }
-        libc::fflush(file);
     }
 }

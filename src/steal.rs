@@ -79,6 +79,20 @@ fn with_warning(new: Option<Chunk>, c: Chunk, location: *const c_char) {
     }
 }
 
+/// `talloc_reparent` from the parent proper, if it is a matter of a few links; else false, and
+/// nothing is done.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn reparent_fast(old: *const c_void, new: *const c_void, ptr: *const c_void) -> bool {
+    if old.is_null() || new.is_null() || ptr.is_null() {
+        return false;
+    }
+    let c = Chunk::before(ptr);
+    c.parent_user().cast_const() == old && move_fast(Chunk::before(new), c)
+}
+
 /// `talloc_reparent`: the parent `old`, or the reference that `old` owns, becomes `new`'s.
 /// False if `old` is neither; it must be named: `None` does not mean the null context here.
 pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {

@@ -70,13 +70,28 @@ pub unsafe fn is_near(ptr: *const c_void, above: *const c_void) -> Option<bool> 
     if ptr == above {
         return Some(true);
     }
-    for _ in 0..100 {
+    for _ in 0..NEAR {
         if at.is_null() || at.cast_const() == above {
             return Some(!at.is_null());
         }
         at = up(at)?;
     }
     None
+}
+
+/// How far up a loop is not looked for.
+const NEAR: usize = 100;
+
+/// The nearest chunk from `c` upwards of which that is so.
+pub fn nearest(c: Chunk, is_it: impl Fn(Chunk) -> bool) -> Option<Chunk> {
+    let mut at = c;
+    for _ in 0..NEAR {
+        if is_it(at) {
+            return Some(at);
+        }
+        at = parent(at)?;
+    }
+    ancestors(c).find(|&a| is_it(a))
 }
 
 /// The chunk in whose list `c` is.
