@@ -893,8 +893,6 @@ unsafe fn resized(
             ptr
         }
         // SAFETY: as above.
-        None if unsafe { realloc::has_size(ptr, size) } => ptr,
-        // SAFETY: as above.
         None => unsafe { realloc_slow(ctx, ptr, size, name) },
     }
 }
@@ -906,6 +904,10 @@ unsafe fn realloc_slow(
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
+    // SAFETY: the module's rule.
+    if unsafe { realloc::has_size(ptr, size) } {
+        return ptr;
+    }
     if size == 0 {
         // SAFETY: the module's rule.
         unsafe { talloc_unlink(ctx, ptr) };

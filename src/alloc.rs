@@ -195,7 +195,7 @@ unsafe fn below_lost_children(
     }
 }
 
-/// A large kept block; or any.
+/// A large block below an easy parent.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
@@ -208,10 +208,26 @@ unsafe fn large(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_
                 let c = Chunk::at(block);
                 return Spot { c, parent, first }.fill(size, 0, name).user();
             }
+            return fresh_large(parent, size, name, first);
         }
     }
     // SAFETY: the caller's promise.
     unsafe { any(ctx, size, name) }
+}
+
+/// The same with a block from malloc.
+#[inline(never)]
+fn fresh_large(
+    parent: Chunk,
+    size: usize,
+    name: *const c_char,
+    first: Option<Chunk>,
+) -> *mut c_void {
+    let Some(block) = magazine::get(HEADER + size) else {
+        return null_mut();
+    };
+    let c = Chunk::at(block);
+    Spot { c, parent, first }.fill(size, 0, name).user()
 }
 
 /// A member below a parent that is a pool or in one, if there is room; `size` is not too

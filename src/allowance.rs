@@ -10,7 +10,7 @@
 //! there than was known of.
 
 use crate::platform::WORD;
-use crate::size_class::{SMALL, cost, small_bytes};
+use crate::size_class::{FIRST_LARGE, SMALL, cost, small_bytes};
 use crate::sysmem;
 use core::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
@@ -23,6 +23,17 @@ const SAMPLES_OF_LOOK: u8 = (LOOK / SAMPLE) as u8;
 const SAMPLES: u8 = 32;
 /// What goes back in the order it lies in goes not so far from one of them to the next.
 const NEAR: usize = 16 * LOOK;
+/// For how much a block counts on the way to the next sample: a large one for no more than so
+/// much, since the looks would cost more than the blocks.
+#[inline(always)]
+pub const fn toll(class: usize) -> usize {
+    if class < FIRST_LARGE {
+        cost(class)
+    } else {
+        SAMPLE / 16
+    }
+}
+
 /// What each class that is in use may keep whatever the bound is.
 pub const FEW: usize = 4;
 /// How many blocks come from malloc at a time in a class that has room for twice that.
@@ -109,16 +120,16 @@ impl Allowance {
         }
     }
 
-    /// May one go back to malloc without being a sample?
+    /// May one of that [`toll`] go back to malloc without being a sample?
     #[inline(always)]
-    pub fn is_direct(&self, class: usize) -> bool {
-        self.direct >= cost(class)
+    pub fn is_direct(&self, toll: usize) -> bool {
+        self.direct >= toll
     }
 
     /// One that may does.
     #[inline(always)]
-    pub fn goes_directly(&mut self, class: usize) {
-        self.direct -= cost(class);
+    pub fn goes_directly(&mut self, toll: usize) {
+        self.direct -= toll;
     }
 
     /// May a class have room for so many more?

@@ -29,7 +29,7 @@ use crate::records::{self, Record};
 use crate::root::{self, NULL_CONTEXT};
 use crate::shed::{self, InnerPool, Kind, Large, Limited, Member, Plain, Pool};
 use crate::size_class::SMALL_MAX;
-use crate::{cache, list, refs, steal, walk};
+use crate::{cache, list, pool, refs, steal, walk};
 use core::ffi::{c_char, c_int, c_void};
 
 /// `talloc_free`.
@@ -107,6 +107,19 @@ fn object(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
     let left = cache::object_to_leave(r, c);
     if shed::goes(left, c, cache::Leaving::leave, location) {
         return 0;
+    }
+    last_member(ptr, location, r)
+}
+
+/// The last member that is alive in a pool which was freed; or any leaf.
+#[inline(never)]
+fn last_member(ptr: *mut c_void, location: *const c_char, r: *mut Record) -> c_int {
+    let c = Chunk::before(ptr);
+    if let Some(pool) = pool::with_last_member(r) {
+        let rooms = pool.rooms();
+        if shed::goes(rooms, c, |rooms| pool.close_all(rooms), location) {
+            return 0;
+        }
     }
     any_leaf(ptr, location, c.payload())
 }

@@ -411,6 +411,40 @@ fn transfer_subtree(c: Chunk, new: Option<Chunk>) {
     uncharge(from, moved.out);
 }
 
+/// What is to be done to the accounts for a chunk to get another parent.
+pub struct Transfer {
+    from: *mut Account,
+    to: *mut Account,
+}
+
+/// That for `c` to come below `new`, if it is a matter of `c` alone.
+#[inline(always)]
+pub fn leaf_to_transfer(c: Chunk, t: Payload, new: Chunk, new_t: Payload) -> Option<Transfer> {
+    if own(c).is_some() {
+        return None;
+    }
+    let (from, to) = (of_child(c, t), of_child(new, new_t));
+    let is_leaf = c.child().is_none() && (t & POOL == 0 || from == to);
+    (is_leaf || from.is_null() && to.is_null()).then_some(Transfer { from, to })
+}
+
+impl Transfer {
+    /// It is done.
+    #[inline(always)]
+    pub fn go(self, c: Chunk, t: Payload, new: Chunk, new_t: Payload) {
+        let Transfer { from, to } = self;
+        if t & MEMBER != 0 {
+            return pool::moves(c, t, new, new_t);
+        }
+        if from != to {
+            add(to, weight(c, t));
+            uncharge(from, weight(c, t));
+            c.set_home(to.cast());
+            c.set_payload(t & !LIMIT | flag(to));
+        }
+    }
+}
+
 /// The account that `c` is to belong to below `new`.
 fn account_below(new: Chunk, c: Chunk) -> *mut Account {
     let account = of_child(new, new.payload());

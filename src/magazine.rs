@@ -15,7 +15,7 @@
 //! that is in use has room for a few blocks in any case.  All of it goes back when the thread
 //! ends, the library goes, or memory is short.
 
-use crate::allowance::{Allowance, FETCHED, FEW, is_listed};
+use crate::allowance::{Allowance, FETCHED, FEW, is_listed, toll};
 use crate::depot::{Depot, HALF};
 use crate::header::HEADER;
 use crate::platform::{WORD, ask_for};
@@ -478,6 +478,32 @@ fn fresh(class: usize, bytes: usize, whole: usize) -> Option<NonNull<u8>> {
     block
 }
 
+/// Gives back the block of a chunk of so many user bytes, more than [`SMALL_MAX`].
+///
+/// # Safety
+/// The block of a chunk without `EXACT`, not used any more.
+#[inline(always)]
+pub unsafe fn put_large(size: usize, block: Block) {
+    match OfThread::now().room_large(size) {
+        Some(room) => room.keep(block),
+        // SAFETY: the caller's promise.
+        None => unsafe { put_large_slow(size, block) },
+    }
+}
+
+#[inline(never)]
+unsafe fn put_large_slow(size: usize, block: Block) {
+    let (class, _) = large_class(HEADER + size);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if class < CLASSES {
+            put_slower(class, block);
+        } else {
+            sysmem::free(block);
+        }
+    }
+}
+
 /// How large a block is to be made so that it is of the class of so many bytes.
 pub fn whole(bytes: usize) -> usize {
     if sysmem::every() == 0 {
@@ -497,8 +523,9 @@ unsafe fn put_slow(class: usize, block: Block) {
     if !is_none(m) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if m.may_go_directly(class) {
-            m.allowance.goes_directly(class);
+        let toll = small_bytes(class);
+        if m.may_go_directly(class, toll) {
+            m.allowance.goes_directly(toll);
             m.allowance.went_back(class, 1);
             // SAFETY: the caller's promise.
             return unsafe { sysmem::free(block) };
@@ -518,8 +545,9 @@ unsafe fn put_slower(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        if m.may_go_directly(class) {
-            m.allowance.goes_directly(class);
+        let toll = toll(class);
+        if m.may_go_directly(class, toll) {
+            m.allowance.goes_directly(toll);
         } else if m.make_room(class, block) && push_class(class, block) {
             return;
         }
@@ -606,8 +634,8 @@ impl Magazines {
 
     /// Does a block of that class, for which there is no place, go back without another look?
     #[inline(always)]
-    fn may_go_directly(&mut self, class: usize) -> bool {
-        self.allowance.is_direct(class) && usize::from(*of!(self.room[class])) >= FEW
+    fn may_go_directly(&mut self, class: usize, toll: usize) -> bool {
+        self.allowance.is_direct(toll) && usize::from(*of!(self.room[class])) >= FEW
     }
 
     /// A large tree may be built: what it has emptied stays small.
@@ -643,7 +671,7 @@ impl Magazines {
         if cost > bound {
             return false;
         }
-        if !self.allowance.is_direct(class) {
+        if !self.allowance.is_direct(toll(class)) {
             if self.allowance.sample(class, block) {
                 let kept = self.kept();
                 self.allowance.look(kept);
@@ -661,8 +689,8 @@ impl Magazines {
         if has < FEW && self.allowance.reserved + cost <= self.allowance.bound {
             return self.grow(class, 1);
         }
-        if self.allowance.is_direct(class) {
-            self.allowance.goes_directly(class);
+        if self.allowance.is_direct(toll(class)) {
+            self.allowance.goes_directly(toll(class));
         }
         false
     }

@@ -15,7 +15,7 @@ use crate::header::{
     ALIGN, Chunk, DYING, EASY, EXACT, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload,
     RUNNING, TOP, round, size_of_payload, user_of,
 };
-use crate::magazine::{self, OfThread};
+use crate::magazine::{self, OfThread, Room};
 use crate::records::{self, CACHE, Kind, LESS, ONE, OWN, Record, record};
 use crate::{cache, fault, limit, list, refs, root, sysmem, tools};
 use core::ffi::{c_char, c_void};
@@ -608,18 +608,36 @@ impl Leaving {
     }
 }
 
-/// A pool in which nothing is alive but its own chunk, which goes.
+/// A pool of which the last goes that is alive in it, or its own chunk.
 pub struct Closing(*mut Record);
 
 /// What is just a pool, and perhaps a member, if it is that.
 #[inline(always)]
-pub fn to_close(c: Chunk) -> Option<Closing> {
-    // Nobody watches it, or the chunk would be `EXACT`; a cache has a sign.
+pub fn to_leave(c: Chunk) -> Option<Closing> {
+    // Nobody watches it, or the chunk would be `EXACT`.
     let r = records::pool_of(c)?;
-    (record!(r).live == OWN).then_some(Closing(r))
+    (!is_cache(r)).then_some(Closing(r))
+}
+
+/// The pool of that record, if it has a block of its own, and one member alone is alive in it.
+#[inline(always)]
+pub fn with_last_member(r: *mut Record) -> Option<Closing> {
+    (record!(r).live == ONE && record!(r).outer.is_null()).then_some(Closing(r))
 }
 
 impl Closing {
+    /// Is more alive than its own chunk?
+    #[inline(always)]
+    pub fn is_in_use(&self) -> bool {
+        record!(self.0).live != OWN
+    }
+
+    /// Its own chunk goes, and it is in use.
+    #[inline(always)]
+    pub fn leave(&self) {
+        record!(self.0).live -= OWN;
+    }
+
     /// Of its block.
     #[inline(always)]
     pub fn bytes(&self) -> usize {
@@ -633,9 +651,25 @@ impl Closing {
         (!outer.is_null()).then(|| Leaving::of(outer))
     }
 
+    /// Room for its record and its block.
+    #[inline(always)]
+    pub fn rooms(&self) -> Option<(Room, Room)> {
+        let kept = OfThread::now();
+        let record = kept.room_for_record()?;
+        Some((record, kept.room_for_block(self.bytes())?))
+    }
+
+    /// It goes, into those.
+    #[inline(always)]
+    pub fn close_all(&self, (record, block): (Room, Room)) {
+        let start = start_of(self.0);
+        self.close(record);
+        block.keep(start);
+    }
+
     /// It goes; its record is kept there.
     #[inline(always)]
-    pub fn close(&self, room: magazine::Room) {
+    pub fn close(&self, room: Room) {
         records::put_into(room, self.0);
     }
 }

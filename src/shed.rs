@@ -84,7 +84,8 @@ impl Kind for Plain {
 pub struct Large;
 
 impl Kind for Large {
-    type Ready = Room;
+    /// Its user bytes.
+    type Ready = usize;
 
     #[inline(always)]
     fn is(t: Payload) -> bool {
@@ -97,13 +98,14 @@ impl Kind for Large {
     }
 
     #[inline(always)]
-    fn ready(&mut self, _c: Chunk, t: Payload) -> Option<Room> {
-        OfThread::now().room_large(t as usize)
+    fn ready(&mut self, _c: Chunk, t: Payload) -> Option<usize> {
+        Some(t as usize)
     }
 
     #[inline(always)]
-    fn go(&mut self, room: Room, c: Chunk) {
-        room.keep(c.start());
+    fn go(&mut self, size: usize, c: Chunk) {
+        // SAFETY: the block of a large chunk that is gone.
+        unsafe { magazine::put_large(size, c.start()) };
     }
 }
 
@@ -151,12 +153,12 @@ impl Kind for Member {
     }
 }
 
-/// A pool with a block of its own, in which nothing else is alive.
+/// A pool with a block of its own, which goes with it unless something else in it is alive.
 pub struct Pool(pool::Closing);
 
 impl Kind for Pool {
-    /// Of the record, and of the block.
-    type Ready = (Room, Room);
+    /// Of the record, and of the block; none if they stay.
+    type Ready = Option<(Room, Room)>;
 
     #[inline(always)]
     fn is(t: Payload) -> bool {
@@ -165,22 +167,23 @@ impl Kind for Pool {
 
     #[inline(always)]
     fn begin(pool: Chunk) -> Option<Self> {
-        pool::to_close(pool).map(Pool)
+        pool::to_leave(pool).map(Pool)
     }
 
     #[inline(always)]
     fn ready(&mut self, _c: Chunk, _t: Payload) -> Option<Self::Ready> {
-        let kept = OfThread::now();
-        Some((
-            kept.room_for_record()?,
-            kept.room_for_block(self.0.bytes())?,
-        ))
+        if self.0.is_in_use() {
+            return Some(None);
+        }
+        self.0.rooms().map(Some)
     }
 
     #[inline(always)]
-    fn go(&mut self, (record, block): Self::Ready, c: Chunk) {
-        self.0.close(record);
-        block.keep(c.start());
+    fn go(&mut self, rooms: Self::Ready, _c: Chunk) {
+        match rooms {
+            None => self.0.leave(),
+            Some(rooms) => self.0.close_all(rooms),
+        }
     }
 }
 
@@ -198,7 +201,7 @@ impl Kind for InnerPool {
 
     #[inline(always)]
     fn begin(pool: Chunk) -> Option<Self> {
-        let closing = pool::to_close(pool)?;
+        let closing = pool::to_leave(pool).filter(|pool| !pool.is_in_use())?;
         let outer = closing.outer()?;
         Some(InnerPool(closing, outer))
     }

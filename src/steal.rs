@@ -35,9 +35,31 @@ fn move_fast(new: Chunk, c: Chunk) -> bool {
     if (t | new_t) & MEMBER != 0 && (limit::any() || !pool::scatter_fast(c, t)) {
         return false;
     }
+    move_links(new, c, || {})
+}
+
+/// The same where there are limits: what moves stays in its account, or is a leaf, and not the
+/// owner of one.
+#[inline(never)]
+fn move_counted(new: Chunk, c: Chunk) -> bool {
+    let (t, new_t) = (c.payload(), new.payload());
+    let is_hard = t & (C_HARD & !LIMIT) != 0 || new_t & (NEW_HARD & !LIMIT) != 0 || new == c;
+    if is_hard || !is_alive(t) || !is_alive(new_t) {
+        return false;
+    }
+    match limit::leaf_to_transfer(c, t, new, new_t) {
+        Some(transfer) => move_links(new, c, || transfer.go(c, t, new, new_t)),
+        None => false,
+    }
+}
+
+/// `c` gets out of its list, and then to the front of that of `new`; false after a fault.
+#[inline(always)]
+fn move_links(new: Chunk, c: Chunk, between: impl FnOnce()) -> bool {
     if list::first_below(new).is_err() || !list::take_out(c) {
         return false;
     }
+    between();
     // Only now, since `c` itself may have been the first.
     list::link_first(new, new.child(), c);
     true
@@ -113,7 +135,7 @@ pub fn reparent(old: Option<Chunk>, new: Option<Chunk>, c: Chunk) -> bool {
 /// it is.
 #[inline]
 pub fn change(new: Option<Chunk>, c: Chunk) {
-    if !new.is_some_and(|new| move_fast(new, c)) {
+    if !new.is_some_and(|new| move_fast(new, c) || move_counted(new, c)) {
         change_any(new, c);
     }
 }
