@@ -279,8 +279,8 @@ fn any_tree(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
         return leaf(ptr, location, t);
     };
     hide_between(c, at);
-    going(c, at, None);
-    free_below(c, at, true, location);
+    going(c, t, at, None);
+    free_below(c, at, location);
     finish(c, location);
     0
 }
@@ -321,7 +321,7 @@ pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
         Step::Refused | Step::Dereferenced => -1,
         Step::Already | Step::Gone => 0,
         Step::Going(at) => {
-            free_below(c, at, true, location);
+            free_below(c, at, location);
             finish(c, location);
             0
         }
@@ -329,7 +329,15 @@ pub fn unreferenced(c: Chunk, t: Payload, location: *const c_char) -> c_int {
 }
 
 /// All between `at` and `top`, which are on the way of a walk now, are dying.
+#[inline(always)]
 fn hide_between(top: Chunk, at: Chunk) {
+    if at != top {
+        hide_up_to(top, at);
+    }
+}
+
+#[inline(never)]
+fn hide_up_to(top: Chunk, at: Chunk) {
     let mut c = at;
     while c != top {
         let Some(up) = c.list_parent() else { return };
@@ -349,8 +357,12 @@ fn above_in_walk(c: Chunk) -> Option<Chunk> {
     let up = up.and_then(|up| core::ptr::NonNull::new(core::ptr::with_exposed_provenance_mut(up)));
     // A held one may have been freed.
     let is_there = |up: &Chunk| {
-        let (t, before) = (up.payload(), up.payload_before_death());
-        is_alive(t) && t & (DYING | HELD) != 0 || is_alive(before) && before & HELD != 0
+        let t = up.payload();
+        if is_alive(t) {
+            return t & (DYING | HELD) != 0;
+        }
+        let before = up.payload_before_death();
+        is_alive(before) && before & HELD != 0
     };
     match up.map(Chunk::at).filter(is_there) {
         Some(up) => Some(up),
@@ -411,9 +423,9 @@ pub fn children(c: Chunk, location: *const c_char) {
     let name = name_child(c);
     if let Some(name) = name {
         // Out of sight, as in the original, while the others go.
-        hide(name);
+        hide(name, name.payload());
     }
-    free_below(c, c, false, location);
+    free_below(c, c, location);
     let Some(name) = name else { return };
     let t = name.payload() & !ORPHAN;
     name.set_payload(t);
@@ -444,43 +456,67 @@ fn name_child(c: Chunk) -> Option<Chunk> {
 const ASKED_AGAIN: u32 = 50;
 
 /// Frees what is below `top`, which is dying or held, from `at` on, to which the way is
-/// dying.  `is_shed` if what need not be asked has gone, up to a first child of `at`.
-fn free_below(top: Chunk, at: Chunk, is_shed: bool, location: *const c_char) {
+/// dying.
+fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
     let is_dying = top.has(DYING);
-    let (mut cur, mut is_shed) = (at, is_shed);
+    let mut cur = at;
     let mut refusals = 0;
+    // Was the child before asked? Then one that is not goes alone: the next may be asked again.
+    let mut was_asked = false;
     loop {
-        if !cur.is_live() {
-            return; // only a held `top`: a destructor has freed it
+        if !is_dying && !cur.is_live() {
+            return; // a held `top`: a destructor has freed it
         }
-        if !is_shed && !root::is_shared(cur) {
-            if let Some(at) = shed::below(cur, location) {
-                hide_between(cur, at);
-                cur = at;
+        let Some((child, t)) = walk::next_to_free(cur) else {
+            // In a loop, a held `top` may be met again below itself, and die there.
+            if cur == top && top.has(DYING) == is_dying {
+                return;
             }
-        }
-        is_shed = false;
-        if let Some((child, t)) = walk::next_to_free(cur) {
-            if t & HANDLE != 0 {
-                refs::drop_handle(child, location);
-            } else if let Some(at) = step_into(cur, child, t, &mut refusals, location) {
-                (cur, is_shed) = (at, true);
-            }
+            let Some(up) = above_in_walk(cur) else {
+                return;
+            };
+            finish(cur, location);
+            cur = up;
+            continue;
+        };
+        if t & !shed::UNASKED == DTOR {
+            // Just to be asked.
+            was_asked = true;
+            cur = match begin_asked(child, t, Some(cur), location) {
+                Step::Gone => cur,
+                Step::Going(at) => at,
+                step => {
+                    stays(cur, child, step, None, &mut refusals);
+                    cur
+                }
+            };
             continue;
         }
-        // In a loop, a held `top` may be met again below itself, and die there.
-        if cur == top && top.has(DYING) == is_dying {
-            return;
+        if core::mem::take(&mut was_asked) && shed::may_go(t) && child.child().is_none() {
+            leaf(child.user(), location, t);
+            continue;
         }
-        let Some(up) = above_in_walk(cur) else {
-            return;
-        };
-        finish(cur, location);
-        cur = up;
+        if shed::may_go(t) && cur.child() == Some(child) && !root::is_shared(cur) {
+            let at = shed::below_from(cur, child, location);
+            if at != Some(cur) || cur.child() != Some(child) {
+                if let Some(at) = at {
+                    hide_between(cur, at);
+                    cur = at;
+                }
+                continue;
+            }
+            // It does not go that way.
+        }
+        if t & HANDLE != 0 {
+            refs::drop_handle(child, location);
+        } else if let Some(at) = step_into(cur, child, t, &mut refusals, location) {
+            cur = at;
+        }
     }
 }
 
 /// Asks a child of `cur`, which is `t`, to go; if it is dying now, where that goes on.
+#[inline(never)]
 fn step_into(
     cur: Chunk,
     child: Chunk,
@@ -498,28 +534,35 @@ fn step_into(
     let heir = heir.filter(|&heir| Some(heir) != NULL_CONTEXT.get());
     let held = heir.map(Hold::on);
     let t = held.as_ref().map_or(t, |_| child.payload());
-    let step = begin(child, t, Some(cur), location);
-    match step {
-        Step::Going(at) => return Some(at),
-        Step::Gone => return None,
-        _ => {}
-    }
-    // If a destructor moved it, it stays where it was put.
-    if step != Step::Already && walk::parent(child) == Some(cur) {
-        let heir = heir.filter(|_| held.as_ref().is_some_and(Hold::still_there));
-        let mut new = heir.or_else(|| walk::parent(cur));
-        if step == Step::Refused && (new == Some(child) || new == Some(cur)) {
-            // It stays where it is, and is asked again; but not for ever.
-            *refusals += 1;
-            if *refusals < ASKED_AGAIN {
-                return None;
-            }
-            new = None;
+    match begin(child, t, Some(cur), location) {
+        Step::Going(at) => Some(at),
+        Step::Gone => None,
+        step => {
+            let heir = heir.filter(|_| held.as_ref().is_some_and(Hold::still_there));
+            stays(cur, child, step, heir, refusals);
+            None
         }
-        *refusals = 0;
-        steal::change(new, child);
     }
-    None
+}
+
+/// A child of `cur` does not go: it gets another parent, which is its heir, if it has one.
+#[inline(never)]
+fn stays(cur: Chunk, child: Chunk, step: Step, heir: Option<Chunk>, refusals: &mut u32) {
+    // If a destructor moved it, it stays where it was put.
+    if step == Step::Already || walk::parent(child) != Some(cur) {
+        return;
+    }
+    let mut new = heir.or_else(|| walk::parent(cur));
+    if step == Step::Refused && (new == Some(child) || new == Some(cur)) {
+        // It stays where it is, and is asked again; but not for ever.
+        *refusals += 1;
+        if *refusals < ASKED_AGAIN {
+            return;
+        }
+        new = None;
+    }
+    *refusals = 0;
+    steal::change(new, child);
 }
 
 /// Runs what stands before the death of `c`, which is `t`.  `up` is the chunk whose children
@@ -533,8 +576,15 @@ fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> St
             Ok(now) => t = now,
         }
     }
+    begin_asked(c, t, up, location)
+}
+
+/// The same for one that has no references, and is not on its way.
+#[inline(always)]
+fn begin_asked(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> Step {
+    let mut t = t;
     if t & DTOR != 0 {
-        let Some(destructor) = refs::destructor(c, t) else {
+        let Some(destructor) = refs::own_destructor(c) else {
             return Step::Refused; // after a fault
         };
         let running = c.add(RUNNING);
@@ -553,9 +603,8 @@ fn begin(c: Chunk, t: Payload, up: Option<Chunk>, location: *const c_char) -> St
     }
     if c.child().is_some() {
         if let Some(at) = below(c, location) {
-            c.set_payload(t);
             hide_between(c, at);
-            return going(c, at, up);
+            return going(c, t, at, up);
         }
     }
     // Nobody is asked any more: it need not be hidden first.
@@ -571,7 +620,16 @@ fn below(c: Chunk, location: *const c_char) -> Option<Chunk> {
     if root::is_shared(c) {
         return Some(c);
     }
-    shed::below(c, location)
+    let Some(first) = c.child() else { return None };
+    let t = first.payload();
+    if !shed::may_go(t) {
+        return Some(c);
+    }
+    if first.next().is_none() && first.child().is_none() {
+        leaf(first.user(), location, t);
+        return c.child().map(|_| c);
+    }
+    shed::below_from(c, first, location)
 }
 
 /// What is to happen to a chunk with references, or that is dying or being asked.
@@ -617,16 +675,19 @@ fn asked(c: Chunk, refuses: bool, location: *const c_char) -> Result<Payload, St
     Ok(c.payload())
 }
 
-fn going(c: Chunk, at: Chunk, up: Option<Chunk>) -> Step {
-    hide(c);
+/// `c`, which is `t`, is dying from here on, and its children go next, from `at` on.
+#[inline(always)]
+fn going(c: Chunk, t: Payload, at: Chunk, up: Option<Chunk>) -> Step {
+    hide(c, t);
     c.set_sealed(up.map_or(0, |up| up.start().addr()));
     Step::Going(at)
 }
 
 /// Takes `c` out of everybody's sight before its children go.
-fn hide(c: Chunk) {
+#[inline(always)]
+fn hide(c: Chunk, t: Payload) {
     let flags = if walk::is_newest(c) { DYING } else { ORPHAN };
-    c.set_payload(c.payload() | flags);
+    c.set_payload(t | flags);
 }
 
 /// The children are gone: so is the chunk.

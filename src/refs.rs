@@ -132,30 +132,10 @@ fn count_handles(c: Chunk) -> usize {
 
 // ---- destructors ----------------------------------------------------------
 
-/// The destructor word of `c`, which has one; `None` after a fault.
-#[inline]
-fn sealed(c: Chunk, t: Payload) -> Option<u64> {
-    if t & REF == 0 {
-        return Some(c.extra());
-    }
-    newest(c).map(|h| handle!(h, destructor))
-}
-
-/// The destructor of `c`, which has one; `None` after a fault.
-#[inline]
-pub fn destructor(c: Chunk, t: Payload) -> Option<Destructor> {
-    unsealed_destructor(c, sealed(c, t)?)
-}
-
-/// The same where `c` has no references.
+/// The destructor of `c`, which has one and no references; `None` after a fault.
 #[inline(always)]
 pub fn own_destructor(c: Chunk) -> Option<Destructor> {
-    unsealed_destructor(c, c.extra())
-}
-
-#[inline(always)]
-fn unsealed_destructor(c: Chunk, word: u64) -> Option<Destructor> {
-    let f = c.unseal(word).filter(|&f| f != 0);
+    let f = c.unseal(c.extra()).filter(|&f| f != 0);
     if f.is_none() {
         c.corrupted(c"size, destructor or reference");
     }

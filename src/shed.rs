@@ -352,14 +352,21 @@ fn go_below<K: Kind>(going: &mut K, top: Chunk, location: *const c_char) -> bool
 #[inline(always)]
 pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
     let first = top.child()?;
-    if !OfAny::may_go(first.payload()) {
+    if !may_go(first.payload()) {
         return Some(top);
     }
     below_from(top, first, location)
 }
 
+/// Is a chunk of that payload, in a list that is its thread's alone, nothing to ask?
+#[inline(always)]
+pub fn may_go(t: Payload) -> bool {
+    t & !IS_SHED == 0
+}
+
+/// As [`below`], where the first child is that one, and may go.
 #[inline(never)]
-fn below_from(top: Chunk, first: Chunk, location: *const c_char) -> Option<Chunk> {
+pub fn below_from(top: Chunk, first: Chunk, location: *const c_char) -> Option<Chunk> {
     shed(top, first, &mut OfAny(top), location)
 }
 
@@ -455,7 +462,7 @@ struct OfAny(Chunk);
 impl Way for OfAny {
     #[inline(always)]
     fn may_go(t: Payload) -> bool {
-        t & !IS_SHED == 0
+        may_go(t)
     }
 
     #[inline(always)]
