@@ -620,7 +620,7 @@ fn below(c: Chunk, location: *const c_char) -> Option<Chunk> {
     if root::is_shared(c) {
         return Some(c);
     }
-    let Some(first) = c.child() else { return None };
+    let first = c.child()?;
     let t = first.payload();
     if !shed::may_go(t) {
         return Some(c);
