@@ -664,6 +664,10 @@ unsafe fn unlink_slow(ctx: *const c_void, ptr: *mut c_void) -> c_int {
     if ptr.is_null() {
         return -1;
     }
+    // SAFETY: the module's rule.
+    if unsafe { refs::unlink_newest(ctx, ptr, c"talloc_unlink".as_ptr()) } {
+        return 0;
+    }
     let c = chunk!(ptr, -1);
     free::unlink(context!(ctx, -1), c, c"talloc_unlink".as_ptr())
 }

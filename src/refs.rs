@@ -9,7 +9,7 @@
 use crate::alloc;
 use crate::header::{
     Chunk, DTOR, DYING, Destructor, EXACT, FLAGS, HANDLE, LIMIT, MEMBER, POOL, Payload, REF, TOP,
-    is_alive, size_of_payload,
+    is_alive, size_of_payload, user_of,
 };
 use crate::hold::Hold;
 use crate::{fault, list, magazine, shed, walk};
@@ -59,14 +59,21 @@ fn load(place: *mut u64) -> u64 {
 /// The handle whose address a word holds, if it is one, of `c`, and leads back to `place`.
 #[inline]
 fn handle_at(c: Chunk, word: u64, place: *mut u64) -> Option<Chunk> {
+    let h = sound_handle_at(c, word, place);
+    if h.is_none() && word != 0 {
+        c.corrupted(c"record of a reference");
+    }
+    h
+}
+
+/// The same without a fault.
+#[inline(always)]
+fn sound_handle_at(c: Chunk, word: u64, place: *mut u64) -> Option<Chunk> {
     let start = with_exposed_provenance_mut::<u8>(word as usize);
     let h = Chunk::at(core::ptr::NonNull::new(start)?);
     let t = h.payload();
-    if is_alive(t) && t & HANDLE != 0 && handle!(h, back) == place && handle!(h, target) == c {
-        return Some(h);
-    }
-    c.corrupted(c"record of a reference");
-    None
+    let is_it = is_alive(t) && t & HANDLE != 0;
+    (is_it && handle!(h, back) == place && handle!(h, target) == c).then_some(h)
 }
 
 /// The newest handle on `c`.
@@ -230,6 +237,34 @@ pub unsafe fn reference(
                 c.add(REF);
                 return ptr.cast_mut();
             }
+        } else if t & !COMMON == REF {
+            // SAFETY: as above.
+            return unsafe { reference_again(ctx, ptr, location) };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { reference_slow(ctx, ptr, location) }
+}
+
+/// Another reference to a chunk that has some, and no destructor.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn reference_again(
+    ctx: *const c_void,
+    ptr: *const c_void,
+    location: *const c_char,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    if let Some(first) = sound_handle_at(c, c.extra(), c.extra_place()) {
+        // SAFETY: the caller's promise.
+        if let Ok(spot) = unsafe { alloc::spot(ctx, size_of::<Handle>()) } {
+            write(spot.chunk(), c, c.extra(), location);
+            let h = spot.fill(size_of::<Handle>(), HANDLE, c".reference".as_ptr());
+            handle!(first, back = older_place(h));
+            c.set_extra(h.start().expose_provenance() as u64);
+            return ptr.cast_mut();
         }
     }
     // SAFETY: the caller's promise.
@@ -285,9 +320,12 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
         return false; // after a fault
     }
     let name = c".reference".as_ptr();
-    let Some(h) = alloc::new(ctx, size_of::<Handle>(), name, 0) else {
+    // SAFETY: a chunk, or none.
+    let user = unsafe { alloc::new_user(user_of(ctx), size_of::<Handle>(), name) };
+    if user.is_null() {
         return false;
-    };
+    }
+    let h = Chunk::before(user);
     if t & DTOR != 0 {
         handle!(
             h,
@@ -295,12 +333,14 @@ pub fn make(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> bool {
         );
     }
     write(h, c, if first.is_some() { c.extra() } else { 0 }, location);
-    h.set(HANDLE);
+    h.add(HANDLE);
     if let Some(first) = first {
         handle!(first, back = older_place(h));
     }
     c.set_extra(h.start().expose_provenance() as u64);
-    c.set(REF);
+    if t & REF == 0 {
+        c.add(REF);
+    }
     true
 }
 
@@ -340,6 +380,41 @@ pub unsafe fn unlink_fast(
     // SAFETY: the block of a plain chunk that is gone.
     unsafe { magazine::put_small(size_of::<Handle>(), h.start()) };
     Some(0)
+}
+
+/// The same where `ctx` owns the newest of several.  False, and nothing is done, if that is not
+/// so, or not so simple.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+pub unsafe fn unlink_newest(
+    ctx: *const c_void,
+    ptr: *const c_void,
+    location: *const c_char,
+) -> bool {
+    // SAFETY: the caller's promise.
+    let Some(c) = (unsafe { Chunk::live(ptr) }) else {
+        return false;
+    };
+    if c.payload() & !COMMON != REF {
+        return false;
+    }
+    let own = |&h: &Chunk| h.payload() == JUST_HANDLE && h.parent_user().cast_const() == ctx;
+    let Some(h) = sound_handle_at(c, c.extra(), c.extra_place()).filter(own) else {
+        return false;
+    };
+    let Some(next) = sound_handle_at(c, handle!(h, older), older_place(h)) else {
+        return false;
+    };
+    if !list::take_out(h) {
+        return false;
+    }
+    c.set_extra(handle!(h, older));
+    handle!(next, back = c.extra_place());
+    h.kill(location);
+    // SAFETY: the block of a plain chunk that is gone.
+    unsafe { magazine::put_small(size_of::<Handle>(), h.start()) };
+    true
 }
 
 /// Takes the handle `h` off its chunk and gives it back.
