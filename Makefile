@@ -3,7 +3,8 @@
 # make check           every test; `make check-upstream TALLOC_SRC=dir` one more
 # make soak MINUTES=n  random walks beside the original; make coverage
 # make check-arch      the C tests on other platforms; ARCH="arm64 s390x" picks
-# make bench           times beside the original and malloc; BENCH="churn mix" some
+# make bench           times beside the original and malloc; BENCH="churn mix" some;
+#                      make bench-calls: of each call
 # make ops             instructions; make ops-update commits to the present ones
 # make check-programs  Debian's programs on it, PROGRAMS="ldb notmuch" picks; also
 #                      make soak-programs MINUTES=n, make cost-programs, and
@@ -277,6 +278,10 @@ BENCH_PAIRS = 7
 bench: stage
 	@BENCH_PAIRS='$(BENCH_PAIRS)' sh benches/bench.sh '$(stage)' $(BENCH)
 
+# Nanoseconds of each call of the interface, here and on the original: docs/calls.md.
+bench-calls: stage
+	@sh benches/calls.sh '$(stage)'
+
 # Instructions per operation, here, on the original and of malloc; what
 # `make check` holds the next change to.
 ops: stage
@@ -311,4 +316,4 @@ clean:
 .DELETE_ON_ERROR:
 
 .PHONY: all view doc header check-header install install-strip uninstall stage demo check check-arch check-programs view-programs soak soak-programs \
-	cost-programs coverage bench ops ops-update check-upstream clean
+	cost-programs coverage bench bench-calls ops ops-update check-upstream clean
