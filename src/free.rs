@@ -463,10 +463,14 @@ fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
     let mut refusals = 0;
     // Was the child before asked? Then one that is not goes alone: the next may be asked again.
     let mut was_asked = false;
+    let mut is_sure = is_dying;
     loop {
-        if !is_dying && !cur.is_live() {
-            return; // a held `top`: a destructor has freed it
+        // A destructor may have freed a held `top`; and where a child stays, somebody may have
+        // written to its parent.
+        if !is_sure && !cur.is_live() {
+            return;
         }
+        is_sure = is_dying;
         let Some((child, t)) = walk::next_to_free(cur) else {
             // In a loop, a held `top` may be met again below itself, and die there.
             if cur == top && top.has(DYING) == is_dying {
@@ -487,6 +491,7 @@ fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
                 Step::Going(at) => at,
                 step => {
                     stays(cur, child, step, None, &mut refusals);
+                    is_sure = false;
                     cur
                 }
             };
@@ -507,6 +512,7 @@ fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
             }
             // It does not go that way.
         }
+        is_sure = false;
         if t & HANDLE != 0 {
             refs::drop_handle(child, location);
         } else if let Some(at) = step_into(cur, child, t, &mut refusals, location) {

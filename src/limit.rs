@@ -6,7 +6,7 @@
 //! where its account is needed, for a child that comes from malloc, that is the one of its
 //! pool; where members may count for others, it is looked for among its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
 
-use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, size_of_payload};
+use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, is_alive, size_of_payload};
 use crate::records::{self, Kind, Record, record};
 use crate::{pool, root, walk};
 use core::mem::offset_of;
@@ -88,7 +88,11 @@ pub fn of_child(c: Chunk, t: Payload) -> *mut Account {
 #[cold]
 fn of_member(mut c: Chunk, mut t: Payload) -> *mut Account {
     while let Some(pool) = pool::pool_above(c, t) {
-        (c, t) = (pool, pool.payload());
+        let above = pool.payload();
+        if !is_alive(above) {
+            break; // somebody wrote to it
+        }
+        (c, t) = (pool, above);
         if t & LIMIT != 0 {
             return of_limited(c, t);
         }
