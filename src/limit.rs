@@ -4,7 +4,8 @@
 //! block with the flag `LIMIT` leads to its nearest account (that of a pool by way of the
 //! pool's record); accounts lead to the next one above.  A member of a pool weighs nothing:
 //! where its account is needed, for a child that comes from malloc, that is the one of its
-//! pool; where members may count for others, it is looked for among its ancestors.  An owner that is a pool, or lies in one, keeps that in its account.
+//! pool; where members may count for others, it is looked for among its ancestors.  An owner
+//! that is a pool, or lies in one, keeps that in its account.
 
 use crate::header::{Chunk, HEADER, LIMIT, MEMBER, POOL, Payload, is_alive, size_of_payload};
 use crate::records::{self, Kind, Record, record};
