@@ -442,8 +442,9 @@ impl Transfer {
             return pool::moves(c, t, new, new_t);
         }
         if from != to {
-            add(to, weight(c, t));
-            uncharge(from, weight(c, t));
+            let bytes = weight(c, t);
+            add(to, bytes);
+            uncharge(from, bytes);
             c.set_home(to.cast());
             c.set_payload(t & !LIMIT | flag(to));
         }

@@ -433,12 +433,11 @@ pub fn scatter_fast(c: Chunk, t: Payload) -> bool {
     if t & MEMBER == 0 {
         return true;
     }
-    let r = records::pool_around(c);
-    let r = r.map(|r| outer(r, t));
-    if let Some(r) = r {
-        record!(r).scattered = 1;
-    }
-    r.is_some()
+    let Some(r) = records::pool_around(c) else {
+        return false;
+    };
+    record!(outer(r, t)).scattered = 1;
+    true
 }
 
 /// A member is going to have the parent `new`, with the payload `new_t`.

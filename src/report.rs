@@ -41,7 +41,8 @@ impl Totals {
     }
 }
 
-/// Flags of what is not the least a chunk can be, alive or not.
+/// What a payload has where it is not that of a chunk which is alive and in sight, or where the
+/// chunk is the null context or the autofree context; and that of a reference.
 const SPECIAL_OR_HIDDEN: Payload = !(SPECIAL - 1) | DYING | HANDLE;
 
 /// The totals of a chunk of a user's, of the null context for NULL; nothing if there is none, or
@@ -115,10 +116,9 @@ pub fn walk(root: Chunk, depth: c_int, max_depth: c_int, mut show: impl FnMut(Se
     if root.has(DYING) {
         return;
     }
-    let deepest = if max_depth < 0 { c_int::MAX } else { max_depth };
     let mut below = walks::subtree(root);
     while let Some(c) = below.next() {
-        let depth = depth.wrapping_add(below.depth() as c_int);
+        let depth = depth.saturating_add(below.depth() as c_int);
         let (chunk, is_ref) = if c.has(HANDLE) {
             let Some(target) = refs::target(c) else {
                 continue;
@@ -132,7 +132,7 @@ pub fn walk(root: Chunk, depth: c_int, max_depth: c_int, mut show: impl FnMut(Se
             depth,
             is_ref,
         });
-        if depth >= deepest {
+        if max_depth >= 0 && depth >= max_depth {
             below.skip_children();
         }
     }

@@ -31,7 +31,8 @@ fn move_fast(new: Chunk, c: Chunk) -> bool {
     if t & C_HARD != 0 || new_t & NEW_HARD != 0 || new == c {
         return false;
     }
-    // The account of a member has to be looked for.
+    // Where there are limits, the accounts are looked at; where there are none yet, the pool of
+    // a member notes that it may be apart from it when there are.
     if (t | new_t) & MEMBER != 0 && (limit::any() || !pool::scatter_fast(c, t)) {
         return false;
     }

@@ -407,9 +407,12 @@ impl Ways {
     }
 }
 
+/// How many of them there is room for; what is below another one is walked in order.
+const WAITING: usize = 256;
+
 /// Chunks whose next one is still to come to, after what is below them.
 struct Waiting {
-    chunks: [MaybeUninit<Chunk>; 256],
+    chunks: [MaybeUninit<Chunk>; WAITING],
     height: usize,
 }
 
@@ -462,7 +465,7 @@ fn add_up_from<S: Copy>(
     add: impl Fn(S, Payload) -> S + Copy,
 ) -> S {
     let mut waiting = Waiting {
-        chunks: [const { MaybeUninit::uninit() }; 256],
+        chunks: [const { MaybeUninit::uninit() }; WAITING],
         height: 0,
     };
     let mut ways = Ways {

@@ -496,6 +496,27 @@ static void names(void)
 	CHECK_INT(talloc_free(ptr), 0);
 }
 
+static void walk_count(const void *ptr, int depth, int max_depth, int is_ref, void *count)
+{
+	(void)ptr;
+	(void)depth;
+	(void)max_depth;
+	(void)is_ref;
+	++*(int *)count;
+}
+
+/* Without a last level all is shown, whatever the first one is called. */
+static void walk_from_the_last_level(void)
+{
+	void *top = node(NULL, "top");
+	int count = 0;
+
+	node(node(top, "mid"), "low");
+	talloc_report_depth_cb(top, INT_MAX, -1, walk_count, &count);
+	CHECK_INT(count, 3);
+	CHECK_INT(talloc_free(top), 0);
+}
+
 int main(void)
 {
 	RUN(sizes);
@@ -522,5 +543,6 @@ int main(void)
 	RUN(totals_within_a_walk);
 	RUN(walk_null);
 	RUN(names);
+	RUN(walk_from_the_last_level);
 	TEST_END();
 }
