@@ -496,7 +496,7 @@ static void names(void)
 	CHECK_INT(talloc_free(ptr), 0);
 }
 
-static void walk_count(const void *ptr, int depth, int max_depth, int is_ref, void *count)
+static void walk_any(const void *ptr, int depth, int max_depth, int is_ref, void *count)
 {
 	(void)ptr;
 	(void)depth;
@@ -512,7 +512,7 @@ static void walk_from_the_last_level(void)
 	int count = 0;
 
 	node(node(top, "mid"), "low");
-	talloc_report_depth_cb(top, INT_MAX, -1, walk_count, &count);
+	talloc_report_depth_cb(top, INT_MAX, -1, walk_any, &count);
 	CHECK_INT(count, 3);
 	CHECK_INT(talloc_free(top), 0);
 }
