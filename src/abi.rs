@@ -661,15 +661,21 @@ pub unsafe extern "C" fn talloc_unlink(ctx: *const c_void, ptr: *mut c_void) -> 
 
 #[inline(never)]
 unsafe fn unlink_slow(ctx: *const c_void, ptr: *mut c_void) -> c_int {
+    let location = c"talloc_unlink".as_ptr();
+    // SAFETY: the module's rule.
+    unsafe {
+        if let Some(done) = free::unlink_last(ctx, ptr, location) {
+            return done;
+        }
+        if refs::unlink_newest(ctx, ptr, location) {
+            return 0;
+        }
+    }
     if ptr.is_null() {
         return -1;
     }
-    // SAFETY: the module's rule.
-    if unsafe { refs::unlink_newest(ctx, ptr, c"talloc_unlink".as_ptr()) } {
-        return 0;
-    }
     let c = chunk!(ptr, -1);
-    free::unlink(context!(ctx, -1), c, c"talloc_unlink".as_ptr())
+    free::unlink(context!(ctx, -1), c, location)
 }
 
 /// A context that is freed when the process exits, before leaks are reported.

@@ -21,7 +21,7 @@
 //! function of ours needs after a call out it puts on [`Hold`].
 
 use crate::header::{
-    Chunk, DTOR, DYING, HANDLE, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive,
+    Chunk, DTOR, DYING, HELD, ORPHAN, POOL, Payload, REF, RUNNING, TOP, is_alive, user_of,
 };
 use crate::hold::Hold;
 use crate::magazine::{self, OfThread};
@@ -240,6 +240,8 @@ fn flagged_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int 
         leaf_of::<InnerPool>(ptr, location, t)
     } else if Limited::is(t) {
         leaf_of::<Limited>(ptr, location, t)
+    } else if t ^ TOP <= SMALL_MAX as u64 {
+        top_leaf(ptr, location, t)
     } else {
         any_leaf(ptr, location, t)
     }
@@ -388,12 +390,41 @@ enum Step {
     Gone,
 }
 
+/// `talloc_unlink` where `ctx` is the parent, and there is no reference: the chunk is freed.
+/// Else `None`, and nothing is done.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(always)]
+pub unsafe fn unlink_last(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    location: *const c_char,
+) -> Option<c_int> {
+    if ptr.is_null() {
+        return None;
+    }
+    let c = Chunk::before(ptr);
+    let t = c.payload();
+    if t & !(shed::UNASKED | DTOR) != 0 {
+        return None;
+    }
+    let parent = if ctx.is_null() {
+        user_of(NULL_CONTEXT.get())
+    } else if Chunk::before(ctx).is_live() {
+        ctx.cast_mut()
+    } else {
+        return None;
+    };
+    (c.parent_user() == parent).then(|| unasked(ptr, location, t))
+}
+
 /// `talloc_unlink`: `ctx` stops being a parent of `c`. 0, or -1 if it is none or `c`
 /// refuses to go.
 pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
     let ctx = root::or_null_context(ctx);
     if let Some(h) = refs::owned_by(c, ctx) {
-        refs::drop_handle(h, location);
+        shed::remove(h, h.payload(), location);
         return 0;
     }
     if walk::parent(c) != ctx {
@@ -406,7 +437,7 @@ pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
             let Some(h) = refs::owned_by(c, owner) else {
                 return -1;
             };
-            refs::drop_handle(h, location);
+            shed::remove(h, h.payload(), location);
             steal::change(owner, c);
             0
         }
@@ -513,9 +544,7 @@ fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
             // It does not go that way.
         }
         is_sure = false;
-        if t & HANDLE != 0 {
-            refs::drop_handle(child, location);
-        } else if let Some(at) = step_into(cur, child, t, &mut refusals, location) {
+        if let Some(at) = step_into(cur, child, t, &mut refusals, location) {
             cur = at;
         }
     }

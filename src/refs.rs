@@ -31,7 +31,7 @@ struct Handle {
 }
 
 /// What the head of a handle says that is nothing else.
-const JUST_HANDLE: Payload = HANDLE | size_of::<Handle>() as u64;
+pub const JUST_HANDLE: Payload = HANDLE | size_of::<Handle>() as u64;
 
 /// Reads or writes a field of the record in a chunk with the flag `HANDLE`.
 macro_rules! handle {
@@ -396,90 +396,91 @@ pub unsafe fn unlink_newest(
     let Some(c) = (unsafe { Chunk::live(ptr) }) else {
         return false;
     };
-    if c.payload() & !COMMON != REF {
+    if c.payload() & !(COMMON | DTOR) != REF {
         return false;
     }
     let own = |&h: &Chunk| h.payload() == JUST_HANDLE && h.parent_user().cast_const() == ctx;
-    let Some(h) = sound_handle_at(c, c.extra(), c.extra_place()).filter(own) else {
-        return false;
-    };
-    let Some(next) = sound_handle_at(c, handle!(h, older), older_place(h)) else {
-        return false;
-    };
-    if !list::take_out(h) {
-        return false;
-    }
-    c.set_extra(handle!(h, older));
-    handle!(next, back = c.extra_place());
-    h.kill(location);
-    // SAFETY: the block of a plain chunk that is gone.
-    unsafe { magazine::put_small(size_of::<Handle>(), h.start()) };
-    true
+    let h = sound_handle_at(c, c.extra(), c.extra_place()).filter(own);
+    h.is_some_and(|h| shed::leaf::<shed::Reference>(h, JUST_HANDLE, location))
 }
 
-/// Takes the handle `h` off its chunk and gives it back.
-pub fn drop_handle(h: Chunk, location: *const c_char) {
-    if !take_off(h) {
-        h.corrupted(c"record of a reference");
-    }
-    let t = h.payload();
-    if t & (MEMBER | POOL) != 0 && !crate::pool::can_leave(h, t) {
-        return h.set(DYING);
-    }
-    if list::unlink(h, t & TOP != 0) {
-        shed::leave(h, t, location);
-    } else {
-        h.corrupted(c"prev or next");
-        h.set(DYING); // out of sight; its memory is lost
-    }
+/// A handle that can leave the list of its chunk.
+pub struct Leaving {
+    h: Chunk,
+    c: Chunk,
+    t: Payload,
+    is_newest: bool,
+    older: Option<Chunk>,
 }
 
-/// False if the links of the list do not lead back; then nothing is done.
-fn take_off(h: Chunk) -> bool {
+/// The handle `h`, if it is that.
+#[inline(always)]
+pub fn handle_to_leave(h: Chunk) -> Option<Leaving> {
     let c = handle!(h, target);
     let t = c.payload();
-    let (back, older) = (handle!(h, back), handle!(h, older));
-    let own = h.start().addr() as u64;
-    if !is_alive(t) || t & REF == 0 || load(back) != own {
-        return false;
+    let (back, own) = (handle!(h, back), h.start().addr() as u64);
+    let is_newest = back == c.extra_place();
+    if !is_alive(t) || t & REF == 0 || load(back) != own || !is_newest && c.extra() == own {
+        return None;
     }
-    let first = c.extra() == own;
-    if first && back != c.extra_place() {
-        return false;
+    Leaving::of(h, c, t, is_newest)
+}
+
+impl Leaving {
+    /// What leads to `h` does so.
+    #[inline(always)]
+    fn of(h: Chunk, c: Chunk, t: Payload, is_newest: bool) -> Option<Leaving> {
+        let older = match handle!(h, older) {
+            0 => None,
+            word => Some(sound_handle_at(c, word, older_place(h))?),
+        };
+        Some(Leaving {
+            h,
+            c,
+            t,
+            is_newest,
+            older,
+        })
     }
-    let next = if older == 0 {
-        None
-    } else {
-        match handle_at(c, older, older_place(h)) {
-            None => return false,
-            next => next,
+
+    /// It leaves; the next older one keeps the destructor, or the chunk has it again.
+    #[inline(always)]
+    pub fn leave(self) {
+        let Leaving {
+            h,
+            c,
+            t,
+            is_newest,
+            older,
+        } = self;
+        let back = handle!(h, back);
+        let mut word = handle!(h, older);
+        let kept = is_newest && t & DTOR != 0;
+        match older {
+            Some(older) => {
+                if kept {
+                    handle!(older, destructor = handle!(h, destructor));
+                }
+                handle!(older, back = back);
+            }
+            None if is_newest => {
+                if kept {
+                    word = handle!(h, destructor);
+                }
+                c.sub(REF);
+            }
+            None => {}
         }
-    };
-    let destructor = (first && t & DTOR != 0).then(|| handle!(h, destructor));
-    if let (Some(next), Some(word)) = (next, destructor) {
-        handle!(next, destructor = word);
+        // SAFETY: it was read, and held the address of `h`.
+        unsafe { back.write_unaligned(word) };
     }
-    if first && next.is_none() {
-        c.sub(REF);
-    }
-    let word = if next.is_none() {
-        destructor.unwrap_or(0)
-    } else {
-        older
-    };
-    // SAFETY: it was read, and held the address of `h`.
-    unsafe { back.write_unaligned(word) };
-    if let Some(next) = next {
-        handle!(next, back = back);
-    }
-    true
 }
 
 /// Drops the newest reference to `c`. True if there was one.
 pub fn drop_newest(c: Chunk, location: *const c_char) -> bool {
     match newest(c) {
         Some(h) => {
-            drop_handle(h, location);
+            shed::remove(h, h.payload(), location);
             true
         }
         None => false,

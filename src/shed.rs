@@ -10,19 +10,19 @@
 //! dead, and what is below the chunk that is freed is out of reach while it goes.
 
 use crate::header::{
-    Chunk, DYING, EXACT, FLAGS, HEADER, HELD, LIMIT, MEMBER, POOL, Payload, SPECIAL, TOP,
+    Chunk, DYING, EXACT, FLAGS, HANDLE, HEADER, HELD, LIMIT, MEMBER, POOL, Payload, SPECIAL, TOP,
     size_of_payload,
 };
 use crate::magazine::{self, OfThread, Room};
 use crate::records::Record;
 use crate::size_class::SMALL_MAX;
-use crate::{limit, list, pool, records, root, sysmem, walk};
+use crate::{limit, list, pool, records, refs, root, sysmem, walk};
 use core::ffi::c_char;
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
 pub const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
-/// The same without `TOP`: of one that is shed.
-const IS_SHED: Payload = UNASKED & !TOP;
+/// The same of one that is shed: not `TOP`, but perhaps a reference.
+const IS_SHED: Payload = UNASKED & !TOP | HANDLE;
 
 /// A kind of leaf that can go a fast way; and what is known from the first of some that go, one
 /// after the other, to the last.
@@ -245,6 +245,34 @@ impl Kind for Limited {
         let size = size_of_payload(t);
         let left = limit::block_to_leave(c, HEADER + size)?;
         Some((left, self.0.room(size)?))
+    }
+
+    #[inline(always)]
+    fn go(&mut self, (left, room): Self::Ready, c: Chunk) {
+        left.leave();
+        room.keep(c.start());
+    }
+}
+
+/// A reference in a block of its own, and nothing else.
+pub struct Reference(OfThread);
+
+impl Kind for Reference {
+    type Ready = (refs::Leaving, Room);
+
+    #[inline(always)]
+    fn is(t: Payload) -> bool {
+        t == refs::JUST_HANDLE
+    }
+
+    #[inline(always)]
+    fn begin(_top: Chunk) -> Option<Self> {
+        Some(Reference(OfThread::now()))
+    }
+
+    #[inline(always)]
+    fn ready(&mut self, c: Chunk, t: Payload) -> Option<Self::Ready> {
+        Some((refs::handle_to_leave(c)?, self.0.room(size_of_payload(t))?))
     }
 
     #[inline(always)]
@@ -504,6 +532,9 @@ fn leave_as<K: Kind>(c: Chunk, next: Option<Chunk>, t: Payload, location: *const
 
 #[inline(never)]
 fn leave_flagged(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    if Reference::is(t) && leave_as::<Reference>(c, None, t, location) {
+        return true;
+    }
     if Pool::is(t) && leave_as::<Pool>(c, None, t, location) {
         return true;
     }
@@ -513,6 +544,12 @@ fn leave_flagged(c: Chunk, t: Payload, location: *const c_char) -> bool {
     // Nobody is to be called now, as a fault would do.
     if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
         return false;
+    }
+    if t & HANDLE != 0 {
+        match refs::handle_to_leave(c) {
+            Some(left) => left.leave(),
+            None => return false,
+        }
     }
     leave(c, t, location);
     true
@@ -550,6 +587,12 @@ pub fn top_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
 /// fault.  `t` is without `DTOR`, and nothing is below it any more.
 #[inline(never)]
 pub fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    if t & HANDLE != 0 {
+        match refs::handle_to_leave(c) {
+            Some(left) => left.leave(),
+            None => c.corrupted(c"record of a reference"), // and it goes all the same
+        }
+    }
     let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);
     if !can_leave || !list::unlink(c, t & TOP != 0) {
         if can_leave {
