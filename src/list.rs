@@ -112,6 +112,14 @@ pub fn is_alone(c: Chunk) -> bool {
     c.parent_user().is_null() && c.pprev().is_null()
 }
 
+/// A chunk that is in no list leads nowhere, and has no parent.
+#[inline(always)]
+pub fn set_alone(c: Chunk) {
+    c.set_parent_user(core::ptr::null_mut());
+    c.set_next(None);
+    c.set_pprev(core::ptr::null_mut());
+}
+
 /// Takes `c`, with that `TOP` or without, out of its list, if it is in one.
 #[inline]
 pub fn unlink(c: Chunk, is_top: bool) -> bool {
@@ -124,9 +132,7 @@ pub fn unlink(c: Chunk, is_top: bool) -> bool {
     }
     let out = take_out(c);
     if out {
-        c.set_parent_user(core::ptr::null_mut());
-        c.set_next(None);
-        c.set_pprev(core::ptr::null_mut());
+        set_alone(c);
     }
     out
 }
@@ -137,9 +143,7 @@ pub fn unlink(c: Chunk, is_top: bool) -> bool {
 pub fn link(parent: Option<Chunk>, c: Chunk) {
     let was_top = c.has(TOP);
     let Some(p) = parent else {
-        c.set_parent_user(core::ptr::null_mut());
-        c.set_next(None);
-        c.set_pprev(core::ptr::null_mut());
+        set_alone(c);
         if !was_top {
             c.set(TOP);
         }

@@ -2,7 +2,8 @@
 
 use crate::header::{Chunk, DYING, LIMIT, MEMBER, Payload, REF, SPECIAL, TOP, is_alive};
 use crate::hold::Hold;
-use crate::{limit, list, pool, refs, root, walk};
+use crate::root::{self, NULL_CONTEXT};
+use crate::{limit, list, pool, refs, walk};
 use core::ffi::{c_char, c_void};
 use core::ptr::null_mut;
 
@@ -14,6 +15,27 @@ use core::ptr::null_mut;
 pub unsafe fn user(ctx: *const c_void, ptr: *const c_void, location: *const c_char) -> *mut c_void {
     if !ctx.is_null() && !ptr.is_null() && move_fast(Chunk::before(ctx), Chunk::before(ptr)) {
         return ptr.cast_mut();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { lone(ctx, ptr, location) }
+}
+
+/// The same to or from no parent, if it is that, while nothing is tracked.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn lone(ctx: *const c_void, ptr: *const c_void, location: *const c_char) -> *mut c_void {
+    if !ptr.is_null() && !NULL_CONTEXT.is_set() {
+        let c = Chunk::before(ptr);
+        let has_moved = if ctx.is_null() {
+            move_to_none(c)
+        } else {
+            move_lone(Chunk::before(ctx), c)
+        };
+        if has_moved {
+            return ptr.cast_mut();
+        }
     }
     // SAFETY: the caller's promise.
     unsafe { slow(ctx, ptr, location) }
@@ -31,12 +53,45 @@ fn move_fast(new: Chunk, c: Chunk) -> bool {
     if t & C_HARD != 0 || new_t & NEW_HARD != 0 || new == c {
         return false;
     }
-    // Where there are limits, the accounts are looked at; where there are none yet, the pool of
-    // a member notes that it may be apart from it when there are.
-    if (t | new_t) & MEMBER != 0 && (limit::any() || !pool::scatter_fast(c, t)) {
+    may_part(c, t, new_t) && move_links(new, c, || {})
+}
+
+/// May a chunk without an account, which is `t`, go to a parent that is `new_t`?  Where there are
+/// limits, the accounts are looked at; where there are none yet, the pool of a member notes that
+/// it may be apart from it when there are.
+#[inline(always)]
+fn may_part(c: Chunk, t: Payload, new_t: Payload) -> bool {
+    (t | new_t) & MEMBER == 0 || !limit::any() && pool::scatter_fast(c, t)
+}
+
+/// The same for a chunk without a parent, which is in no list.
+#[inline(always)]
+fn move_lone(new: Chunk, c: Chunk) -> bool {
+    let (t, new_t) = (c.payload(), new.payload());
+    if t & C_HARD != TOP || new_t & NEW_HARD != 0 || new == c || !list::is_alone(c) {
         return false;
     }
-    move_links(new, c, || {})
+    let Ok(first) = list::first_below(new) else {
+        return false;
+    };
+    if !may_part(c, t, new_t) {
+        return false;
+    }
+    c.sub(TOP);
+    list::link_first(new, first, c);
+    true
+}
+
+/// The same for a chunk that is to have no parent.
+#[inline(always)]
+fn move_to_none(c: Chunk) -> bool {
+    let t = c.payload();
+    if t & C_HARD != 0 || !may_part(c, t, 0) || !list::take_out(c) {
+        return false;
+    }
+    list::set_alone(c);
+    c.add(TOP);
+    true
 }
 
 /// The same where there are limits: what moves stays in its account, or is a leaf, and not the
