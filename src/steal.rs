@@ -17,25 +17,22 @@ pub unsafe fn user(ctx: *const c_void, ptr: *const c_void, location: *const c_ch
         return ptr.cast_mut();
     }
     // SAFETY: the caller's promise.
-    unsafe { lone(ctx, ptr, location) }
+    unsafe { top(ctx, ptr, location) }
 }
 
-/// The same to or from no parent, if it is that, while nothing is tracked.
+/// The same where one of the parents is none, or the null context.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(never)]
-unsafe fn lone(ctx: *const c_void, ptr: *const c_void, location: *const c_char) -> *mut c_void {
-    if !ptr.is_null() && !NULL_CONTEXT.is_set() {
-        let c = Chunk::before(ptr);
-        let has_moved = if ctx.is_null() {
-            move_to_none(c)
-        } else {
-            move_lone(Chunk::before(ctx), c)
-        };
-        if has_moved {
-            return ptr.cast_mut();
-        }
+unsafe fn top(ctx: *const c_void, ptr: *const c_void, location: *const c_char) -> *mut c_void {
+    let new = if ctx.is_null() {
+        NULL_CONTEXT.get()
+    } else {
+        Some(Chunk::before(ctx))
+    };
+    if !ptr.is_null() && move_top(new, Chunk::before(ptr)) {
+        return ptr.cast_mut();
     }
     // SAFETY: the caller's promise.
     unsafe { slow(ctx, ptr, location) }
@@ -64,33 +61,28 @@ fn may_part(c: Chunk, t: Payload, new_t: Payload) -> bool {
     (t | new_t) & MEMBER == 0 || !limit::any() && pool::scatter_fast(c, t)
 }
 
-/// The same for a chunk without a parent, which is in no list.
+/// The same where one of the parents is none, or the null context.
 #[inline(always)]
-fn move_lone(new: Chunk, c: Chunk) -> bool {
-    let (t, new_t) = (c.payload(), new.payload());
-    if t & C_HARD != TOP || new_t & NEW_HARD != 0 || new == c || !list::is_alone(c) {
+fn move_top(new: Option<Chunk>, c: Chunk) -> bool {
+    let (t, new_t) = (c.payload(), new.map_or(0, Chunk::payload));
+    let is_shared = new.is_some_and(root::is_shared);
+    let new_is_hard = new_t & NEW_HARD != 0 && !(is_shared && new_t & NEW_HARD == SPECIAL);
+    if t & (C_HARD & !TOP) != 0 || new_is_hard || new == Some(c) || !may_part(c, t, new_t) {
         return false;
     }
-    let Ok(first) = list::first_below(new) else {
-        return false;
-    };
-    if !may_part(c, t, new_t) {
-        return false;
-    }
-    c.sub(TOP);
-    list::link_first(new, first, c);
-    true
-}
-
-/// The same for a chunk that is to have no parent.
-#[inline(always)]
-fn move_to_none(c: Chunk) -> bool {
-    let t = c.payload();
-    if t & C_HARD != 0 || !may_part(c, t, 0) || !list::take_out(c) {
+    let is_lone = list::is_alone(c);
+    let _lock = (is_shared || t & TOP != 0 && !is_lone).then(root::lock_links);
+    if new.is_some_and(|new| list::first_below(new).is_err()) || !is_lone && !list::take_out(c) {
         return false;
     }
-    list::set_alone(c);
-    c.add(TOP);
+    match new {
+        Some(new) => list::link_first(new, new.child(), c),
+        None => list::set_alone(c),
+    }
+    let is_top = is_shared || new.is_none();
+    if is_top != (t & TOP != 0) {
+        c.set_payload(t ^ TOP);
+    }
     true
 }
 
