@@ -914,10 +914,6 @@ unsafe fn realloc_slow(
     size: usize,
     name: *const c_char,
 ) -> *mut c_void {
-    // SAFETY: the module's rule.
-    if unsafe { realloc::has_size(ptr, size) } {
-        return ptr;
-    }
     if size == 0 {
         // SAFETY: the module's rule.
         unsafe { talloc_unlink(ctx, ptr) };

@@ -92,7 +92,8 @@ pub fn put_back(c: Chunk) {
 }
 
 /// Would [`take_out`] do it?
-fn can_be_taken_out(c: Chunk) -> bool {
+#[inline(always)]
+pub fn can_be_taken_out(c: Chunk) -> bool {
     load(c.pprev()) == Some(c) && c.next().is_none_or(|next| next.pprev() == c.next_link())
 }
 
@@ -173,6 +174,17 @@ pub fn link(parent: Option<Chunk>, c: Chunk) {
 pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
     let lock = is_top.then(root::lock_links);
     // Neighbours that are shared may have changed since the copy.
+    let are_sound = stand_in(old, new);
+    drop(lock);
+    if !are_sound {
+        new.corrupted(c"child");
+    }
+}
+
+/// Links lead to `new` in place of `old`, which is intact, and so do the children, of which the
+/// first is known there.  False if these are not as they should be: then some are lost.
+#[inline(always)]
+pub fn stand_in(old: Chunk, new: Chunk) -> bool {
     let (pprev, next) = (old.pprev(), old.next());
     new.set_parent_user(old.parent_user());
     new.set_pprev(pprev);
@@ -183,15 +195,12 @@ pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
     if !pprev.is_null() {
         store(pprev, Some(new));
     }
-    let are_sound = take_children_along(old, new);
-    drop(lock);
-    if !are_sound {
-        new.corrupted(c"child");
-    }
+    take_children_along(old, new)
 }
 
 /// The children of `new`, which was `old`, follow.  False if they are not as they should be:
 /// then some are lost.
+#[inline(always)]
 fn take_children_along(old: Chunk, new: Chunk) -> bool {
     // The first of them leads back to the old place.
     let (mut was, mut link) = (old.child_link(), new.child_link());

@@ -10,11 +10,11 @@ use crate::header::{
     RUNNING, SPECIAL, TOP, size_of_payload,
 };
 use crate::limit::{self, Account};
-use crate::magazine;
+use crate::magazine::{self, OfThread};
 use crate::pool::{self, Resized};
 use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, small_room};
 use crate::{list, refs, root, shed, sysmem, tools};
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::ptr::NonNull;
 
 /// Shrinking by less than this keeps a malloc'd block as it is.
@@ -57,26 +57,74 @@ pub unsafe fn grow_fast(
     Some((c, size))
 }
 
-/// Has a chunk that size, which is not 0, so that nothing is to be done?
-///
-/// # Safety
-/// As for [`Chunk::checked`].
-#[inline(always)]
-pub unsafe fn has_size(user: *mut c_void, size: usize) -> bool {
-    if user.is_null() || size == 0 {
-        return false;
-    }
-    let t = Chunk::before(user).payload();
-    t & !SIMPLE == 0 && size_of_payload(t) == size
-}
+/// Where a chunk was freed that moved.
+const MOVED: &CStr = c"talloc_realloc";
 
 /// Gives `c` the size `size`.  A chunk that grew or moved also gets the name `name`; one
 /// that stayed in its place in a pool does not, nor one that shrank a little without a
 /// limit.  `None` leaves everything as it was: too large, referenced, a pool, no memory, a
 /// limit, or a move that a running free does not allow.
-#[inline(never)]
+#[inline(always)]
 pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let t = c.payload();
+    let old = size_of_payload(t);
+    if t & !(SIMPLE | EXACT) == 0 {
+        if size <= old && old - size < KEPT {
+            keep_block(c, t, size);
+            return Some(c);
+        }
+        if let Some(new) = move_small(c, t, size, name) {
+            return Some(new);
+        }
+        if may_ask_malloc(c, t, size) && size < MAX_SIZE {
+            return renamed(with_malloc(c, t, size)?, name);
+        }
+    }
+    resize_any(c, t, size, name)
+}
+
+/// A small chunk, which may have no parent, grows out of its block into a kept one.  Else `None`,
+/// and nothing is done.
+#[inline(always)]
+fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
+    let old = size_of_payload(t);
+    if t & !TOP > SMALL_MAX as u64 || size < old || size > SMALL_MAX || grows_coarsely(c, size) {
+        return None;
+    }
+    // Nobody watches, or the chunk would be `EXACT`.
+    let kept = OfThread::now();
+    let left = kept.room(old)?;
+    let new = Chunk::at(kept.pop(size)?);
+    // SAFETY: both blocks have room for that, and do not overlap.
+    unsafe {
+        let user: *const u8 = c.user().cast_const().cast();
+        user.copy_to_nonoverlapping(new.user().cast(), old);
+    }
+    let is_intact = if t & TOP == 0 {
+        list::can_be_taken_out(c)
+    } else {
+        list::is_alone(c)
+    };
+    if !is_intact {
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put_small(size, new.start()) };
+        return None;
+    }
+    // Field by field: what was written as words is slow to read as a whole.
+    new.set_payload(with_size(t, size));
+    new.set_child(c.child());
+    new.set_name(name);
+    let are_sound = list::stand_in(c, new);
+    c.kill(MOVED.as_ptr());
+    left.keep(c.start());
+    if !are_sound {
+        new.corrupted(c"child");
+    }
+    Some(new)
+}
+
+#[inline(never)]
+fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
     if size >= MAX_SIZE || t & (REF | POOL | HANDLE) != 0 {
         return None;
     }
@@ -164,23 +212,52 @@ fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
         keep_block(c, t, size);
         return Some(c);
     }
-    if old > SMALL_MAX && size > SMALL_MAX && t & HELD == 0 && c.child().is_none() {
+    if may_ask_malloc(c, t, size) {
         return with_malloc(c, t, size);
     }
     to_block(c, t, size, with_size(t, size) & !EXACT | sysmem::every())
 }
 
-/// A large block without children: malloc may have a cheaper way than copying.
+/// What grows beyond so many bytes, and has children, moves seldom: all of them would have to
+/// know of it each time.
+const COARSE: usize = 256;
+
+/// Does a chunk of that size to which it grows, with the children it has, move seldom?
+#[inline(always)]
+fn grows_coarsely(c: Chunk, size: usize) -> bool {
+    size > COARSE && c.child().is_some()
+}
+
+/// So many bytes, or up to a quarter more.
+fn coarse(bytes: usize) -> usize {
+    let step = bytes.next_power_of_two() / 8;
+    bytes.next_multiple_of(step)
+}
+
+/// May malloc have a cheaper way than copying for a block of its own?
+#[inline(always)]
+fn may_ask_malloc(c: Chunk, t: Payload, size: usize) -> bool {
+    let is_large = size_of_payload(t) > SMALL_MAX && size > SMALL_MAX;
+    t & HELD == 0 && (is_large || t & EXACT != 0 || grows_coarsely(c, size))
+}
+
+/// It does.
 fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     let destructor = refs::destructor_to_move(c, t)?;
     let name = c.name();
-    let new_t = with_size(t, size) & !EXACT | sysmem::every();
+    let is_coarse = size > size_of_payload(t) && grows_coarsely(c, size) && sysmem::every() == 0;
+    let (bytes, exact) = if is_coarse {
+        (coarse(HEADER + size), EXACT)
+    } else {
+        (magazine::whole(HEADER + size), sysmem::every())
+    };
+    let new_t = with_size(t, size) & !EXACT | exact;
     let moved = list::relocate(c, t & TOP != 0, || {
         // Dead before it may be given away.
         cut_off(c, size_of_payload(t), size);
         c.kill(name);
         // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
-        match unsafe { sysmem::realloc(c.start(), magazine::whole(HEADER + size)) } {
+        match unsafe { sysmem::realloc(c.start(), bytes) } {
             Some(block) => {
                 let new = Chunk::at(block);
                 new.moved_from(c, destructor, new_t);
@@ -281,7 +358,7 @@ fn elsewhere(
         left &= !LIMIT;
     }
     c.set_payload(left);
-    shed::leave(c, left, c"talloc_realloc".as_ptr());
+    shed::leave(c, left, MOVED.as_ptr());
     Some(new)
 }
 
