@@ -447,16 +447,27 @@ pub fn unlink(ctx: Option<Chunk>, c: Chunk, location: *const c_char) -> c_int {
 
 /// `talloc_free_children`: all children but the one that holds the name of `c`.
 pub fn children(c: Chunk, location: *const c_char) {
-    if !root::is_shared(c) && c.child().is_none() {
-        return;
+    let mut at = c;
+    if !root::is_shared(c) {
+        match shed::children(c, c.name().cast(), location) {
+            Some(left) => at = left,
+            None => return,
+        }
     }
+    children_to_ask(c, at, location);
+}
+
+/// The same where somebody is to be asked, on the way from `c` to `at` first.
+#[inline(never)]
+fn children_to_ask(c: Chunk, at: Chunk, location: *const c_char) {
     let held = Hold::on(c);
+    hide_between(c, at);
     let name = name_child(c);
     if let Some(name) = name {
         // Out of sight, as in the original, while the others go.
         hide(name, name.payload());
     }
-    free_below(c, c, location);
+    free_below(c, at, location);
     let Some(name) = name else { return };
     let t = name.payload() & !ORPHAN;
     name.set_payload(t);
@@ -533,7 +544,7 @@ fn free_below(top: Chunk, at: Chunk, location: *const c_char) {
             continue;
         }
         if shed::may_go(t) && cur.child() == Some(child) && !root::is_shared(cur) {
-            let at = shed::below_from(cur, child, location);
+            let at = shed::below_from(cur, child, cur, location);
             if at != Some(cur) || cur.child() != Some(child) {
                 if let Some(at) = at {
                     hide_between(cur, at);
@@ -664,7 +675,7 @@ fn below(c: Chunk, location: *const c_char) -> Option<Chunk> {
         leaf(first.user(), location, t);
         return c.child().map(|_| c);
     }
-    shed::below_from(c, first, location)
+    shed::below_from(c, first, c, location)
 }
 
 /// What is to happen to a chunk with references, or that is dying or being asked.

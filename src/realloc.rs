@@ -73,6 +73,11 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
             keep_block(c, t, size);
             return Some(c);
         }
+        if t & EXACT == 0 && is_same_block(old, size) {
+            cut_off(c, old, size);
+            c.set_payload(with_size(t, size));
+            return renamed(c, name);
+        }
         if let Some(new) = move_small(c, t, size, name) {
             return Some(new);
         }
@@ -83,8 +88,8 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     resize_any(c, t, size, name)
 }
 
-/// A small chunk, which may have no parent, grows out of its block into a kept one.  Else `None`,
-/// and nothing is done.
+/// A small chunk, which may have no parent, grows out of its block into a kept one of another
+/// class.  Else `None`, and nothing is done.
 #[inline(always)]
 fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
     let old = size_of_payload(t);

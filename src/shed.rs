@@ -17,7 +17,7 @@ use crate::magazine::{self, OfThread, Room};
 use crate::records::Record;
 use crate::size_class::SMALL_MAX;
 use crate::{limit, list, pool, records, refs, root, sysmem, walk};
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
 pub const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
@@ -383,7 +383,38 @@ pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
     if !may_go(first.payload()) {
         return Some(top);
     }
-    below_from(top, first, location)
+    below_from(top, first, top, location)
+}
+
+/// The same, but not of the chunk `spared`, which may be none.
+#[inline(always)]
+pub fn children(top: Chunk, spared: *const c_void, location: *const c_char) -> Option<Chunk> {
+    let first = top.child()?;
+    let t = top.payload();
+    let is_pool = t & POOL != 0;
+    if let Some(mut going) = is_pool.then(|| Member::begin_below(top)).flatten() {
+        let mut way = AllBut(OfKind(&mut going), spared);
+        let left = shed(top, first, &mut way, location);
+        going.end();
+        return left;
+    }
+    if !may_go(first.payload()) {
+        return Some(top);
+    }
+    let spared = if spared.is_null() {
+        top
+    } else {
+        Chunk::before(spared)
+    };
+    // So that it does not go itself if somebody wrote a link to it.
+    if t & HELD == 0 {
+        top.add(HELD);
+    }
+    let left = below_from(top, first, spared, location);
+    if t & HELD == 0 {
+        top.sub(HELD);
+    }
+    left
 }
 
 /// Is a chunk of that payload, in a list that is its thread's alone, nothing to ask?
@@ -392,10 +423,16 @@ pub fn may_go(t: Payload) -> bool {
     t & !IS_SHED == 0
 }
 
-/// As [`below`], where the first child is that one, and may go.
+/// As [`below`], where the first child is that one, and may go; the chunk `spared`, which is
+/// `top` unless that is held, does not.
 #[inline(never)]
-pub fn below_from(top: Chunk, first: Chunk, location: *const c_char) -> Option<Chunk> {
-    shed(top, first, &mut OfAny(top), location)
+pub fn below_from(
+    top: Chunk,
+    first: Chunk,
+    spared: Chunk,
+    location: *const c_char,
+) -> Option<Chunk> {
+    shed(top, first, &mut OfAny(spared), location)
 }
 
 /// How what is below a chunk goes.
@@ -502,6 +539,27 @@ impl Way for OfAny {
         location: *const c_char,
     ) -> bool {
         c != self.0 && leave_any(c, next, t, location)
+    }
+}
+
+/// All but that one, or none.
+struct AllBut<W: Way>(W, *const c_void);
+
+impl<W: Way> Way for AllBut<W> {
+    #[inline(always)]
+    fn may_go(t: Payload) -> bool {
+        W::may_go(t)
+    }
+
+    #[inline(always)]
+    fn leave(
+        &mut self,
+        c: Chunk,
+        next: Option<Chunk>,
+        t: Payload,
+        location: *const c_char,
+    ) -> bool {
+        c.user().cast_const() != self.1 && self.0.leave(c, next, t, location)
     }
 }
 

@@ -64,24 +64,28 @@ fn may_part(c: Chunk, t: Payload, new_t: Payload) -> bool {
 /// The same where one of the parents is none, or the null context.
 #[inline(always)]
 fn move_top(new: Option<Chunk>, c: Chunk) -> bool {
-    let (t, new_t) = (c.payload(), new.map_or(0, Chunk::payload));
+    let (t, new_t) = (c.payload(), new.map_or(0, Chunk::shared_payload));
     let is_shared = new.is_some_and(root::is_shared);
     let new_is_hard = new_t & NEW_HARD != 0 && !(is_shared && new_t & NEW_HARD == SPECIAL);
     if t & (C_HARD & !TOP) != 0 || new_is_hard || new == Some(c) || !may_part(c, t, new_t) {
         return false;
     }
-    let is_lone = list::is_alone(c);
-    let _lock = (is_shared || t & TOP != 0 && !is_lone).then(root::lock_links);
-    if new.is_some_and(|new| list::first_below(new).is_err()) || !is_lone && !list::take_out(c) {
+    let _lock = (is_shared || t & TOP != 0 && !list::is_alone(c)).then(root::lock_links);
+    // Another thread may have switched null tracking off.
+    if is_shared && !new.is_some_and(root::is_shared) {
         return false;
     }
-    match new {
-        Some(new) => list::link_first(new, new.child(), c),
-        None => list::set_alone(c),
+    let is_listed = !c.pprev().is_null();
+    if new.is_some_and(|new| list::first_below(new).is_err()) || is_listed && !list::take_out(c) {
+        return false;
     }
     let is_top = is_shared || new.is_none();
     if is_top != (t & TOP != 0) {
         c.set_payload(t ^ TOP);
+    }
+    match new {
+        Some(new) => list::link_first(new, new.child(), c),
+        None => list::set_alone(c),
     }
     true
 }

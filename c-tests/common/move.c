@@ -543,6 +543,46 @@ static void test_many(void)
 	tear_down();
 }
 
+/* From no parent to one and back, among others and alone, tracked and not. */
+static void test_to_and_from_none(void)
+{
+	int tracked;
+
+	for (tracked = 0; tracked < 2; tracked++) {
+		void *before, *p, *q, *after;
+
+		if (tracked)
+			talloc_enable_null_tracking();
+		set_up();
+		before = talloc_named_const(NULL, 1, "before");
+		p = talloc_named_const(NULL, 1, "p");
+		q = talloc_named_const(p, 2, "q");
+		after = talloc_named_const(NULL, 1, "after");
+		CHECK(talloc_steal(a, p) == p);
+		CHECK(talloc_parent(p) == a);
+		CHECK_STR(children_of(p), "q ");
+		CHECK(talloc_steal(NULL, p) == p);
+		CHECK(talloc_parent(p) == talloc_parent(before));
+		CHECK(talloc_steal(NULL, p) == p);
+		CHECK(talloc_steal(p, after) == after);
+		CHECK(talloc_steal(after, before) == before);
+		CHECK_STR(children_of(p), "after q ");
+		CHECK(talloc_steal(b, q) == q);
+		CHECK(talloc_steal(NULL, q) == q);
+		CHECK_INT(talloc_unlink(NULL, q), 0);
+		CHECK_INT(talloc_unlink(a, p), -1);
+		CHECK_INT(talloc_unlink(after, before), 0);
+		CHECK_STR(children_of(p), "after ");
+		CHECK_INT(talloc_unlink(p, p), -1);
+		CHECK_INT(talloc_unlink(NULL, p), 0);
+		tear_down();
+		if (tracked) {
+			CHECK_INT(talloc_total_blocks(NULL), 1);
+			talloc_disable_null_tracking();
+		}
+	}
+}
+
 /* Out of a pool and into it: the memory stays where it is. */
 static void test_pool(void)
 {
@@ -584,6 +624,7 @@ int main(void)
 	RUN(test_ring);
 	RUN(test_free_after_moves);
 	RUN(test_many);
+	RUN(test_to_and_from_none);
 	RUN(test_pool);
 	TEST_END();
 }

@@ -863,6 +863,70 @@ static void realloc_and_references(void)
 	CHECK_INT(talloc_free(top), 0);
 }
 
+/* A reference goes with the tree it is in, among others, and leaves the chunk as it was. */
+static void references_go_with_a_tree(void)
+{
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		build();
+		talloc_set_destructor(chunk, count_free);
+		freed = 0;
+		talloc_strdup(a, "older");
+		talloc_reference(a, chunk);
+		talloc_reference(talloc_strdup(a, "newer"), chunk);
+		talloc_reference(b, chunk);
+		CHECK_INT(talloc_reference_count(chunk), 3);
+		if (round == 0) {
+			CHECK_INT(talloc_free(a), 0);
+		} else if (round == 1) {
+			talloc_free_children(a);
+			CHECK_INT(talloc_total_blocks(a), 1);
+		} else {
+			CHECK_INT(talloc_unlink(top, a), 0);
+		}
+		CHECK_INT(talloc_reference_count(chunk), 1);
+		CHECK_INT(freed, 0);
+		CHECK_INT(talloc_unlink(b, chunk), 0);
+		CHECK_INT(talloc_reference_count(chunk), 0);
+		CHECK_INT(talloc_free(chunk), 0);
+		CHECK_INT(freed, 1);
+		CHECK_INT(talloc_free(top), 0);
+	}
+}
+
+/* The chunk whose children go is the one that they refer to. */
+static void references_to_the_parent_go(void)
+{
+	build();
+	talloc_reference(a, a);
+	talloc_strdup(a, "text");
+	talloc_reference(talloc_strdup(a, "text"), a);
+	CHECK_INT(talloc_reference_count(a), 2);
+	talloc_free_children(a);
+	CHECK_INT(talloc_reference_count(a), 0);
+	CHECK_INT(talloc_free(a), 0);
+	CHECK_STR(tree_of(top), "top{c b chunk}");
+	CHECK_INT(talloc_free(top), 0);
+}
+
+/* What comes before the reference in the list, and is what it refers to, goes with it. */
+static void referred_and_referrer_in_one_tree(void)
+{
+	void *x;
+
+	build();
+	x = node(a, "x");
+	talloc_set_destructor(x, count_free);
+	freed = 0;
+	talloc_reference(a, x);
+	talloc_strdup(a, "newest");
+	CHECK_INT(talloc_free(a), 0);
+	CHECK_INT(freed, 1);
+	CHECK_STR(tree_of(top), "top{c b chunk}");
+	CHECK_INT(talloc_free(top), 0);
+}
+
 static void many_references(void)
 {
 	void *owner[200];
@@ -946,6 +1010,9 @@ int main(void)
 	RUN(steal_with_references);
 	RUN(steal_the_owner);
 	RUN(realloc_and_references);
+	RUN(references_go_with_a_tree);
+	RUN(references_to_the_parent_go);
+	RUN(referred_and_referrer_in_one_tree);
 	RUN(many_references);
 	RUN(in_pools);
 	TEST_END();

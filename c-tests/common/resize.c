@@ -470,6 +470,78 @@ static void test_family(void)
 	CHECK_INT(talloc_total_blocks(ctx), 1);
 }
 
+/* A list of texts that are its children, one more each time, between neighbours: all of them
+ * know at each size where it is. */
+static void test_list_of_children(void)
+{
+	enum { MOST = 1500 };
+	char **list = talloc_named_const(ctx, 0, "list");
+	void *after = talloc_named_const(ctx, 1, "after");
+	int n, i, bad = 0;
+
+	for (n = 1; n <= MOST; n++) {
+		list = talloc_realloc(ctx, list, char *, n);
+		list[n - 1] = talloc_asprintf(list, "%d", n);
+		bad += talloc_get_size(list) != n * sizeof(char *) || talloc_parent(list) != ctx;
+		if (n % 50 != 0 && n > 70)
+			continue;
+		for (i = 0; i < n; i++)
+			bad += atoi(list[i]) != i + 1 || talloc_parent(list[i]) != list;
+		bad += talloc_total_blocks(list) != (size_t)n + 1;
+	}
+	CHECK_INT(bad, 0);
+	/* As many go again, by a few and by many. */
+	for (; n > 2; n -= n > 900 ? 1 : n > 200 ? 170 : 30) {
+		for (i = talloc_array_length(list); i >= n; i--)
+			talloc_free(list[i - 1]);
+		list = talloc_realloc(ctx, list, char *, n - 1);
+		bad += talloc_total_blocks(list) != (size_t)n;
+		for (i = 0; i < n - 1; i += 7)
+			bad += atoi(list[i]) != i + 1 || talloc_parent(list[i]) != list;
+	}
+	CHECK_INT(bad, 0);
+	CHECK_INT(talloc_free(after), 0);
+	CHECK_INT(talloc_free(list), 0);
+	CHECK_INT(talloc_total_blocks(ctx), 1);
+}
+
+/* To and fro between sizes, with neighbours, without a parent, with a destructor. */
+static void test_to_and_fro(void)
+{
+	static const size_t sizes[] = { 200, 30, 31, 400, 399, 10, 900, 901, 2000, 1500, 3000,
+		2999, 600, 8000, 7500, 100, 1016, 1017, 1, 700, 20000, 18000, 64 };
+	size_t n = sizeof(sizes) / sizeof(sizes[0]), i, least;
+	int round, bad = 0;
+
+	for (round = 0; round < 6; round++) {
+		void *parent = round % 2 ? NULL : ctx;
+		char *p = talloc_named_const(parent, 0, "p");
+		void *newer = talloc_named_const(parent, 1, "newer");
+
+		if (round > 3)
+			talloc_set_destructor(p, count_destroyed);
+		destroyed = 0;
+		least = 0;
+		for (i = 0; i < n * 3; i++) {
+			size_t size = sizes[i % n], k;
+
+			p = talloc_realloc_size(parent, p, size);
+			bad += talloc_get_size(p) != size || talloc_parent(p) != parent;
+			if (size < least)
+				least = size;
+			bad += !still_filled(p, least);
+			for (k = least; k < size; k++)
+				p[k] = (char)(k * 7 + 1);
+			least = size;
+		}
+		CHECK_INT(destroyed, 0);
+		CHECK_INT(talloc_free(p), 0);
+		CHECK_INT(destroyed, round > 3);
+		CHECK_INT(talloc_free(newer), 0);
+	}
+	CHECK_INT(bad, 0);
+}
+
 /* A handle's owner is moved, then freed: the reference goes, by the new place. */
 static void test_reference_from(void)
 {
@@ -537,6 +609,8 @@ int main(void)
 	RUN_FRESH(test_arrays);
 	RUN_FRESH(test_greatest_size);
 	RUN_FRESH(test_family);
+	RUN_FRESH(test_list_of_children);
+	RUN_FRESH(test_to_and_fro);
 	RUN_FRESH(test_reference_from);
 	RUN_FRESH(test_top_level);
 	TEST_END();
