@@ -51,6 +51,40 @@ static void with_destructor(void *ptr)
 	_talloc_set_destructor(ptr, agree);
 }
 
+/* As large as that at first, and so much more each time. */
+static void grow(size_t step, int times)
+{
+	char *p = talloc_size(root, step);
+	int i;
+
+	for (i = 2; i <= times; i++)
+		p = talloc_realloc_size(root, p, step * i);
+	talloc_free(p);
+}
+
+/* A list of texts, which are children of it. */
+static void list(int texts)
+{
+	char **p = NULL;
+	int i;
+
+	for (i = 0; i < texts; i++) {
+		p = talloc_realloc(root, p, char *, i + 2);
+		p[i] = talloc_strdup(p, text);
+		p[i + 1] = NULL;
+	}
+	talloc_free(p);
+}
+
+/* What Python has for an object of a library that uses talloc. */
+static void python_object(void *of)
+{
+	void *p = talloc_new(NULL);
+
+	talloc_reference(p, of);
+	talloc_unlink(NULL, p);
+}
+
 #define LOOK(call) (sink = (size_t)(call))
 
 #define ROWS(ROW)                                                                               \
@@ -103,6 +137,8 @@ static void with_destructor(void *ptr)
 	ROW("two children, free_children",                                                      \
 	    { talloc_new(other); talloc_new(other); talloc_free_children(other); })             \
 	ROW("free_children of none", talloc_free_children(deep))                                \
+	ROW("two members, free_children",                                                       \
+	    { talloc_new(pool); talloc_new(pool); talloc_free_children(pool); })                \
 	/* resized */                                                                           \
 	ROW("realloc to the same size", chunk = talloc_realloc_size(root, chunk, 50))           \
 	ROW("realloc to less, little",                                                          \
@@ -113,6 +149,10 @@ static void with_destructor(void *ptr)
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 100), 300)))                \
 	ROW("realloc from 5,000 to 9,000",                                                      \
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 5000), 9000)))              \
+	ROW("realloc, ten times 20 more", grow(20, 10))                                         \
+	ROW("realloc, forty times 20 more", grow(20, 40))                                       \
+	ROW("list of 20 texts below it", list(20))                                              \
+	ROW("list of 200 texts below it", list(200))                                            \
 	ROW("realloc from nothing, to nothing",                                                 \
 	    talloc_realloc_size(root, talloc_realloc_size(root, NULL, 50), 0))                  \
 	ROW("strdup_append", talloc_free(talloc_strdup_append(talloc_strdup(root, "a"), text))) \
@@ -180,6 +220,8 @@ static void with_destructor(void *ptr)
 	    { void *p = talloc_new(NULL); talloc_new(p); talloc_new(p); talloc_free(p); })      \
 	ROW("no parent: stolen below one",                                                      \
 	    { void *p = talloc_new(NULL); talloc_steal(root, p); talloc_free(p); })             \
+	ROW("no parent: new, unlink", talloc_unlink(NULL, talloc_new(NULL)))                    \
+	ROW("no parent: new, reference, unlink", python_object(chunk))                          \
 	ROW("a parent, then none", { void *p = talloc_new(root); talloc_steal(NULL, p); talloc_free(p); }) \
 	ROW("autofree_context", LOOK(talloc_autofree_context()))
 
@@ -211,6 +253,8 @@ static void with_destructor(void *ptr)
 	    { void *p = talloc_new(NULL); talloc_new(p); talloc_new(p); talloc_free(p); })      \
 	ROW("tracked: stolen below one",                                                        \
 	    { void *p = talloc_new(NULL); talloc_steal(root, p); talloc_free(p); })             \
+	ROW("tracked: new, unlink", talloc_unlink(NULL, talloc_new(NULL)))                      \
+	ROW("tracked: new, reference, unlink", python_object(chunk))                            \
 	ROW("tracked: total_blocks of all", LOOK(talloc_total_blocks(NULL)))
 
 static double used(void)

@@ -1,9 +1,11 @@
 //! A chunk gets another size.
 //!
 //! The fast way is for one that grows within its block: how large that is follows from the
-//! size, by its class.  A chunk that shrank in its block has the flag `EXACT`.  A chunk
-//! that moves is whole at the new place before a link leads there, and dead at the old one
-//! before that is given back.
+//! size, by its class.  The next is for a small one that moves to a kept block of another class.
+//! A chunk that shrank in its block, or was given more room than its class has, since it has
+//! children that would have to know of each move, has the flag `EXACT`.  A chunk that moves is
+//! whole at the new place before a link leads there, and dead at the old one before that is
+//! given back.
 
 use crate::header::{
     Chunk, DTOR, DYING, EXACT, HANDLE, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, REF,
@@ -69,13 +71,14 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let t = c.payload();
     let old = size_of_payload(t);
     if t & !(SIMPLE | EXACT) == 0 {
-        if size <= old && old - size < KEPT {
+        if size == old {
+            return Some(c);
+        }
+        if size < old && old - size < KEPT {
             keep_block(c, t, size);
             return Some(c);
         }
-        if t & EXACT == 0 && is_same_block(old, size) {
-            cut_off(c, old, size);
-            c.set_payload(with_size(t, size));
+        if stays(c, t, size) {
             return renamed(c, name);
         }
         if let Some(new) = move_small(c, t, size, name) {
@@ -190,6 +193,18 @@ fn cut_off(c: Chunk, old: usize, size: usize) {
     }
 }
 
+/// Gives a chunk that size if its block is of the class for it.
+#[inline(always)]
+fn stays(c: Chunk, t: Payload, size: usize) -> bool {
+    let old = size_of_payload(t);
+    if t & EXACT != 0 || !is_same_block(old, size) {
+        return false;
+    }
+    cut_off(c, old, size);
+    c.set_payload(with_size(t, size));
+    true
+}
+
 /// A chunk gets `size`, which is less, in the block it has.
 fn keep_block(c: Chunk, t: Payload, size: usize) {
     cut_off(c, size_of_payload(t), size);
@@ -203,15 +218,12 @@ fn keep_block(c: Chunk, t: Payload, size: usize) {
 
 /// A chunk with a block of its own gets another size, perhaps another block.
 fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
-    let old = size_of_payload(t);
-    if t & EXACT == 0 && is_same_block(old, size) {
-        cut_off(c, old, size);
-        c.set_payload(with_size(t, size));
+    if stays(c, t, size) {
         return Some(c);
     }
     if t & (DYING | RUNNING) != 0 {
         // It may not move; a smaller size keeps the block.
-        if size > old {
+        if size > size_of_payload(t) {
             return None;
         }
         keep_block(c, t, size);

@@ -1,7 +1,7 @@
 //! Going without being asked: leaves, and trees of such, in which nobody is to be told.
 //!
 //! Most of what is freed is of one kind: plain chunks, members of one pool, objects of a
-//! cache, chunks below one limit.  A [`Kind`] knows in a few instructions whether a leaf of
+//! cache, chunks below one limit, references.  A [`Kind`] knows in a few instructions whether a leaf of
 //! its kind can go at once, without calling anything; if it can, it does.  [`all_of`] so
 //! frees a whole tree of one kind.  [`below`] takes whatever kinds come, and stops at what
 //! is to be asked, or is not as it should be.
