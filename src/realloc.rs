@@ -247,8 +247,9 @@ fn grows_coarsely(c: Chunk, size: usize) -> bool {
 
 /// So many bytes, or up to a quarter more.
 fn coarse(bytes: usize) -> usize {
+    // A power of two, and never a divisor: none may leave a panic here.
     let step = bytes.next_power_of_two() / 8;
-    bytes.next_multiple_of(step)
+    (bytes + step - 1) & !(step - 1)
 }
 
 /// May malloc have a cheaper way than copying for a block of its own?
