@@ -247,7 +247,7 @@ fn grows_coarsely(c: Chunk, size: usize) -> bool {
 
 /// So many bytes, or up to a quarter more.
 fn coarse(bytes: usize) -> usize {
-    // A power of two, and never a divisor: none may leave a panic here.
+    // The step is a power of two, so there is no division, which could leave a panic here.
     let step = bytes.next_power_of_two() / 8;
     (bytes + step - 1) & !(step - 1)
 }
