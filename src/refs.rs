@@ -404,7 +404,7 @@ pub unsafe fn unlink_newest(
     h.is_some_and(|h| shed::leaf::<shed::Reference>(h, JUST_HANDLE, location))
 }
 
-/// A handle that can leave the list of its chunk.
+/// A handle that can leave the list of its chunk `c`, which is `t`.
 pub struct Leaving {
     h: Chunk,
     c: Chunk,
@@ -413,7 +413,7 @@ pub struct Leaving {
     older: Option<Chunk>,
 }
 
-/// The handle `h`, if it is that.
+/// The handle `h`, if all links lead back.
 #[inline(always)]
 pub fn handle_to_leave(h: Chunk) -> Option<Leaving> {
     let c = handle!(h, target);
@@ -423,26 +423,26 @@ pub fn handle_to_leave(h: Chunk) -> Option<Leaving> {
     if !is_alive(t) || t & REF == 0 || load(back) != own || !is_newest && c.extra() == own {
         return None;
     }
-    Leaving::of(h, c, t, is_newest)
+    let older = match handle!(h, older) {
+        0 => None,
+        word => Some(sound_handle_at(c, word, older_place(h))?),
+    };
+    Some(Leaving {
+        h,
+        c,
+        t,
+        is_newest,
+        older,
+    })
+}
+
+/// Takes the handle `h` off the list of its chunk.  False if links do not lead back; then nothing
+/// is done.
+pub fn take_off(h: Chunk) -> bool {
+    handle_to_leave(h).map(Leaving::leave).is_some()
 }
 
 impl Leaving {
-    /// What leads to `h` does so.
-    #[inline(always)]
-    fn of(h: Chunk, c: Chunk, t: Payload, is_newest: bool) -> Option<Leaving> {
-        let older = match handle!(h, older) {
-            0 => None,
-            word => Some(sound_handle_at(c, word, older_place(h))?),
-        };
-        Some(Leaving {
-            h,
-            c,
-            t,
-            is_newest,
-            older,
-        })
-    }
-
     /// It leaves; the next older one keeps the destructor, or the chunk has it again.
     #[inline(always)]
     pub fn leave(self) {

@@ -1,10 +1,10 @@
 //! Going without being asked: leaves, and trees of such, in which nobody is to be told.
 //!
 //! Most of what is freed is of one kind: plain chunks, members of one pool, objects of a
-//! cache, chunks below one limit, references.  A [`Kind`] knows in a few instructions whether a leaf of
-//! its kind can go at once, without calling anything; if it can, it does.  [`all_of`] so
-//! frees a whole tree of one kind.  [`below`] takes whatever kinds come, and stops at what
-//! is to be asked, or is not as it should be.
+//! cache, chunks below one limit, references.  A [`Kind`] knows in a few instructions whether
+//! a leaf of its kind can go at once, without calling anything; if it can, it does.
+//! [`all_of`] so frees a whole tree of one kind.  [`below`] takes whatever kinds come, and
+//! stops at what is to be asked, or is not as it should be.
 //!
 //! At each moment the tree is one that can be walked: a leaf is out of its list before it is
 //! dead, and what is below the chunk that is freed is out of reach while it goes.
@@ -18,6 +18,7 @@ use crate::records::Record;
 use crate::size_class::SMALL_MAX;
 use crate::{limit, list, pool, records, refs, root, sysmem, walk};
 use core::ffi::{c_char, c_void};
+use core::ptr::null;
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
 pub const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
@@ -371,7 +372,7 @@ fn go_below<K: Kind>(going: &mut K, top: Chunk, location: *const c_char) -> bool
     let Some(first) = top.child() else {
         return true;
     };
-    shed(top, first, &mut OfKind(going), location).is_none()
+    shed(top, first, &mut OfKind(going, null()), location).is_none()
 }
 
 /// Frees what is below `top`, whose list is its thread's alone, as long as there is nothing
@@ -386,15 +387,14 @@ pub fn below(top: Chunk, location: *const c_char) -> Option<Chunk> {
     below_from(top, first, top, location)
 }
 
-/// The same, but not of the chunk `spared`, which may be none.
+/// The same, but what is `spared`, which may be none, stays with all that is below it.
 #[inline(always)]
 pub fn children(top: Chunk, spared: *const c_void, location: *const c_char) -> Option<Chunk> {
     let first = top.child()?;
     let t = top.payload();
     let is_pool = t & POOL != 0;
     if let Some(mut going) = is_pool.then(|| Member::begin_below(top)).flatten() {
-        let mut way = AllBut(OfKind(&mut going), spared);
-        let left = shed(top, first, &mut way, location);
+        let left = shed(top, first, &mut OfKind(&mut going, spared), location);
         going.end();
         return left;
     }
@@ -439,6 +439,8 @@ pub fn below_from(
 trait Way {
     /// May a chunk of this payload go?
     fn may_go(t: Payload) -> bool;
+    /// Does that one stay, with all that is below it?
+    fn spares(&self, c: Chunk) -> bool;
     /// A leaf, out of its list, before that sibling, goes; or false, and nothing is done.
     fn leave(&mut self, c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char)
     -> bool;
@@ -464,6 +466,7 @@ fn shed<W: Way>(top: Chunk, first: Chunk, way: &mut W, location: *const c_char) 
             // In a loop of parents `top` is below itself: the list that it is in stays.
             if c.parent_user() != up.user()
                 || c.user() == top.parent_user()
+                || way.spares(c)
                 || !list::enter(c, below)
             {
                 break;
@@ -473,6 +476,7 @@ fn shed<W: Way>(top: Chunk, first: Chunk, way: &mut W, location: *const c_char) 
         }
         let next = c.next();
         if next.is_some_and(|next| next.pprev() != c.next_link())
+            || way.spares(c)
             || !way.leave(c, next, t, location)
         {
             break;
@@ -492,13 +496,18 @@ fn shed<W: Way>(top: Chunk, first: Chunk, way: &mut W, location: *const c_char) 
     Some(up)
 }
 
-/// All of one kind.
-struct OfKind<'a, K: Kind>(&'a mut K);
+/// All of one kind, but not that chunk, if it is one.
+struct OfKind<'a, K: Kind>(&'a mut K, *const c_void);
 
 impl<K: Kind> Way for OfKind<'_, K> {
     #[inline(always)]
     fn may_go(t: Payload) -> bool {
         K::is(t)
+    }
+
+    #[inline(always)]
+    fn spares(&self, c: Chunk) -> bool {
+        !self.1.is_null() && c.user().cast_const() == self.1
     }
 
     #[inline(always)]
@@ -531,24 +540,8 @@ impl Way for OfAny {
     }
 
     #[inline(always)]
-    fn leave(
-        &mut self,
-        c: Chunk,
-        next: Option<Chunk>,
-        t: Payload,
-        location: *const c_char,
-    ) -> bool {
-        c != self.0 && leave_any(c, next, t, location)
-    }
-}
-
-/// All but that one, or none.
-struct AllBut<W: Way>(W, *const c_void);
-
-impl<W: Way> Way for AllBut<W> {
-    #[inline(always)]
-    fn may_go(t: Payload) -> bool {
-        W::may_go(t)
+    fn spares(&self, c: Chunk) -> bool {
+        c == self.0
     }
 
     #[inline(always)]
@@ -559,7 +552,7 @@ impl<W: Way> Way for AllBut<W> {
         t: Payload,
         location: *const c_char,
     ) -> bool {
-        c.user().cast_const() != self.1 && self.0.leave(c, next, t, location)
+        leave_any(c, next, t, location)
     }
 }
 
@@ -584,8 +577,9 @@ fn leave_any(c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char)
 
 #[inline(always)]
 fn leave_as<K: Kind>(c: Chunk, next: Option<Chunk>, t: Payload, location: *const c_char) -> bool {
-    K::begin(c)
-        .is_some_and(|mut going| OfKind(&mut going).leave(c, next, t, location) && ended(going))
+    K::begin(c).is_some_and(|mut going| {
+        OfKind(&mut going, null()).leave(c, next, t, location) && ended(going)
+    })
 }
 
 #[inline(never)]
@@ -603,11 +597,8 @@ fn leave_flagged(c: Chunk, t: Payload, location: *const c_char) -> bool {
     if t & (MEMBER | POOL) != 0 && !pool::may_leave(c, t) {
         return false;
     }
-    if t & HANDLE != 0 {
-        match refs::handle_to_leave(c) {
-            Some(left) => left.leave(),
-            None => return false,
-        }
+    if t & HANDLE != 0 && !refs::take_off(c) {
+        return false;
     }
     leave(c, t, location);
     true
@@ -645,11 +636,8 @@ pub fn top_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
 /// fault.  `t` is without `DTOR`, and nothing is below it any more.
 #[inline(never)]
 pub fn remove(c: Chunk, t: Payload, location: *const c_char) -> bool {
-    if t & HANDLE != 0 {
-        match refs::handle_to_leave(c) {
-            Some(left) => left.leave(),
-            None => c.corrupted(c"record of a reference"), // and it goes all the same
-        }
+    if t & HANDLE != 0 && !refs::take_off(c) {
+        c.corrupted(c"record of a reference"); // and it goes all the same
     }
     let can_leave = t & (MEMBER | POOL) == 0 || pool::can_leave(c, t);
     if !can_leave || !list::unlink(c, t & TOP != 0) {

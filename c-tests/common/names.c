@@ -122,6 +122,7 @@ static void test_child_as_name(void)
 	void *p = talloc_named(ctx, 0, "made");
 	const char *name = talloc_get_name(p);
 	char *text;
+	int i;
 
 	/* A name chunk that was stolen is a name all the same. */
 	talloc_steal(ctx, name);
@@ -139,6 +140,19 @@ static void test_child_as_name(void)
 	CHECK_STR(children_of(p), "text ");
 	CHECK_STR(talloc_get_name(p), "text");
 	CHECK(talloc_parent(text) == p);
+
+	/* What is below the name stays with it, in a pool, too. */
+	for (i = 0; i < 2; i++) {
+		void *parent = i ? talloc_pool(ctx, 1000) : talloc_new(ctx);
+
+		talloc_size(parent, 1);
+		CHECK(talloc_set_name(parent, "%s", "named") != NULL);
+		talloc_set_name_const(talloc_size(talloc_get_name(parent), 3), "below it");
+		talloc_size(parent, 2);
+		talloc_free_children(parent);
+		CHECK_INT(talloc_total_blocks(parent), 3);
+		CHECK_STR(children_of(talloc_get_name(parent)), "below it ");
+	}
 	CHECK_INT(talloc_free(ctx), 0);
 }
 
