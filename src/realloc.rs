@@ -131,6 +131,7 @@ fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
     Some(new)
 }
 
+/// As [`resize`], step by step.
 #[inline(never)]
 fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
     if size >= MAX_SIZE || t & (REF | POOL | HANDLE) != 0 {
@@ -259,7 +260,7 @@ fn may_ask_malloc(c: Chunk, t: Payload, size: usize) -> bool {
     t & HELD == 0 && (is_large || t & EXACT != 0 || grows_coarsely(c, size))
 }
 
-/// It does.
+/// A chunk of which [`may_ask_malloc`] says so gets another size.
 fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     let destructor = refs::destructor_to_move(c, t)?;
     let name = c.name();

@@ -61,7 +61,7 @@ fn may_part(c: Chunk, t: Payload, new_t: Payload) -> bool {
     (t | new_t) & MEMBER == 0 || !limit::any() && pool::scatter_fast(c, t)
 }
 
-/// The same where one of the parents is none, or the null context.
+/// As [`move_fast`], where one of the parents is none, or the null context.
 #[inline(always)]
 fn move_top(new: Option<Chunk>, c: Chunk) -> bool {
     let (t, new_t) = (c.payload(), new.map_or(0, Chunk::shared_payload));
@@ -90,7 +90,7 @@ fn move_top(new: Option<Chunk>, c: Chunk) -> bool {
     true
 }
 
-/// The same where there are limits: what moves stays in its account, or is a leaf, and not the
+/// As [`move_fast`], where there are limits: what moves stays in its account, or is a leaf, and not the
 /// owner of one.
 #[inline(never)]
 fn move_counted(new: Chunk, c: Chunk) -> bool {
