@@ -50,10 +50,7 @@ impl Process {
             process.stop().map_err(|e| failed(&e))?;
         }
         let text = fs::read(format!("{folder}/maps")).map_err(|e| failed(&e))?;
-        process.maps = String::from_utf8_lossy(&text)
-            .lines()
-            .filter_map(parse)
-            .collect();
+        process.maps = maps_of(&String::from_utf8_lossy(&text));
         let Some(first) = process.maps.first() else {
             return Err(format!(
                 "process {pid} has no memory: it has ended, or is the kernel's"
@@ -162,6 +159,23 @@ fn registers(_: i32) -> Option<Thread> {
     None
 }
 
+/// The maps of `/proc/PID/maps`, none of them over another. The kernel hands the file out a
+/// page at a time: a heap that grows between two of these pages stands at the end of one and,
+/// larger, at the begin of the next.
+fn maps_of(text: &str) -> Vec<Map> {
+    let mut maps: Vec<Map> = Vec::new();
+    for mut map in text.lines().filter_map(parse) {
+        let end = maps.last().map_or(0, |m| m.range.end);
+        let seen = end.saturating_sub(map.range.start);
+        map.range.start += seen;
+        map.offset += seen;
+        if !map.range.is_empty() {
+            maps.push(map);
+        }
+    }
+    maps
+}
+
 /// A line of `/proc/PID/maps`, unless nobody can read there or it is a device.
 fn parse(line: &str) -> Option<Map> {
     let mut fields = line.splitn(6, ' ');
@@ -246,5 +260,31 @@ impl Memory for Process {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::maps_of;
+
+    #[test]
+    fn a_map_that_grew_while_the_maps_were_read_is_there_once() {
+        let maps = maps_of(
+            "7f00-8f00 rw-p 00000000 00:00 0 [heap]\n\
+             a000-b000 rw-p 00000000 00:00 0\n\
+             a000-c000 rw-p 00000000 00:00 0\n\
+             a000-b800 rw-p 00000000 00:00 0\n\
+             c000-d000 r--p 00001000 fe:01 9 /lib/a\n",
+        );
+        let seen: Vec<_> = maps.iter().map(|m| (m.range.clone(), m.offset)).collect();
+        assert_eq!(
+            seen,
+            [
+                (0x7f00..0x8f00, 0),
+                (0xa000..0xb000, 0),
+                (0xb000..0xc000, 0x1000),
+                (0xc000..0xd000, 0x1000),
+            ]
+        );
     }
 }

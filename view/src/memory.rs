@@ -7,7 +7,7 @@ use std::ops::Range;
 pub struct Map {
     pub range: Range<u64>,
     pub writable: bool,
-    /// Where in its file it begins; 0 without a file.
+    /// Where in its file it begins; says nothing without a file.
     pub offset: u64,
     /// The file, `[heap]` or `[stack]`, or empty.
     pub path: String,
