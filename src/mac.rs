@@ -247,6 +247,17 @@ mod tests {
         assert_ne!(unseal(place + 64, word), Some(0x7FFF_1234_5678));
     }
 
+    #[test]
+    fn a_word_that_was_not_sealed_passes_as_often_as_a_guess() {
+        const TRIES: u64 = 1 << 22;
+        make();
+        let passed = (0..TRIES)
+            .map(|i| NOT_YET.wrapping_mul(i))
+            .filter(|&word| unseal(0x5555_0000_0040, word).is_some());
+        let expected = TRIES >> ADDRESS.count_zeros();
+        assert!((passed.count() as u64) < 2 * expected + 8);
+    }
+
     /// A reader of one head who computes: for a given head every K2 is possible, so
     /// what he adds for another payload is right for one K2 in many.
     #[test]

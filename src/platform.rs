@@ -33,10 +33,11 @@ pub const PAGE: usize = if cfg!(any(
 pub const ADDRESS: u64 = if WORD == 4 {
     0xFFFF_FFFF
 } else if cfg!(target_arch = "x86_64") {
-    (1 << 48) - 1
+    (1 << 47) - 1 // Linux gives longer ones only to who asks for them
 } else if cfg!(target_arch = "aarch64") {
-    // Four bits above them are the tag of memory that is checked for tags (MTE).
-    ((1 << 52) - 1) | (0xF << 56)
+    // Linux gives longer ones only to who asks for them. Four bits above are the tag of memory
+    // that is checked for tags (MTE).
+    ((1 << 48) - 1) | (0xF << 56)
 } else {
     (1 << 56) - 1
 };

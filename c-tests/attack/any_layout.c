@@ -149,6 +149,7 @@ struct attack {
 	bool in_pool;
 	enum extra extra;
 	int word, value, operation;
+	bool abort_returns;
 };
 
 /* A live chunk that stands alone has the most empty words. */
@@ -167,6 +168,7 @@ static int make_attack(const void *arguments)
 	const struct attack *a = arguments;
 	uintptr_t value;
 
+	abort_returns = a->abort_returns;
 	set_scene(a->in_pool, a->extra);
 	if (a->value == FUNCTION)
 		value = (uintptr_t)planted;
@@ -197,19 +199,18 @@ static void tell(const struct attack *a, enum verdict verdict)
 }
 
 /* All words, values and operations. */
-static void attack_scene(bool in_pool, enum extra extra, bool verbose, struct row *row)
+static void attack_scene(struct attack a, bool verbose, struct row *row)
 {
 	const int words = (int)header / WORD;
-	struct attack a = { in_pool, extra, 0, 0, 0 };
 
 	for (a.word = 0; a.word < words; a.word++) {
 		for (a.value = 0; a.value < FORGED + words; a.value++) {
 			for (a.operation = 0; a.operation < OPERATIONS; a.operation++) {
 				enum verdict verdict;
 
-				if (extra == ALONE && operations[a.operation].run == free_sibling)
+				if (a.extra == ALONE && operations[a.operation].run == free_sibling)
 					continue;
-				verdict = verdict_of(make_attack, &a);
+				verdict = verdict_of_any_secret(make_attack, &a, sizeof(a));
 				count_verdict(row, verdict);
 				if (verbose && is_bad(verdict))
 					tell(&a, verdict);
@@ -222,30 +223,37 @@ int main(int argc, char **argv)
 {
 	const char *title = "this library";
 	bool verbose = false;
+	struct attack a;
 	struct row rows[EXTRAS] = { { 0, { 0 } } };
 	bool withstood = true;
 	char head[64];
-	int extra, i;
+	int extra, guessed = 0, i;
 
+	memset(&a, 0, sizeof(a));
+	open_bait();
+	header = header_size();
+	try_again_if_told(argc, argv, make_attack, &a, sizeof(a));
 	for (i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-r") == 0)
-			abort_returns = true;
+			a.abort_returns = true;
 		else if (strcmp(argv[i], "-v") == 0)
 			verbose = true;
 		else
 			title = argv[i];
 	}
-	open_bait();
-	header = header_size();
 	for (extra = 0; extra < EXTRAS; extra++) {
-		attack_scene(false, (enum extra)extra, verbose, &rows[extra]);
-		attack_scene(true, (enum extra)extra, verbose, &rows[extra]);
+		a.extra = (enum extra)extra;
+		for (i = 0; i < 2; i++) {
+			a.in_pool = i == 1;
+			attack_scene(a, verbose, &rows[extra]);
+		}
 	}
 	snprintf(head, sizeof(head), "%s, %zu-byte headers", title, header);
 	print_head(head);
 	for (extra = 0; extra < EXTRAS; extra++) {
 		print_row(extra_names[extra], &rows[extra]);
 		withstood &= is_withstood(&rows[extra]);
+		guessed += rows[extra].verdicts[GUESSED];
 	}
-	return withstood ? 0 : 1;
+	return withstood && guessed <= MOST_GUESSED ? 0 : 1;
 }

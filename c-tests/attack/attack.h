@@ -29,13 +29,14 @@
 
 /*
  * Worst first: an attack that wrote and then was caught did write.  CRASHED: on a
- * write, on a jump, or in malloc; WILD_READ: on a read, where a link leads to no
- * memory of the process.
+ * write, on a jump, or in malloc; GUESSED: one of these, but no more when the process
+ * has another secret; WILD_READ: on a read, where a link leads to no memory of the
+ * process.
  */
-enum verdict { RAN, WRITTEN, CRASHED, HUNG, WILD_READ, CAUGHT, NO_EFFECT, VERDICTS };
+enum verdict { RAN, WRITTEN, CRASHED, HUNG, GUESSED, WILD_READ, CAUGHT, NO_EFFECT, VERDICTS };
 
-static const char *const verdict_names[VERDICTS] = { "ran", "written", "crashed", "hung",
-						     "wild read", "caught", "no effect" };
+static const char *const verdict_names[VERDICTS] = { "ran",	 "written",   "crashed", "hung",
+						     "guessed", "wild read", "caught",  "no effect" };
 
 /* How a process of an attack ends, if it is not killed. */
 enum { DONE = 0, DID_RUN = 81, WAS_CAUGHT, DID_HARM, NO_SCENE, DID_READ };
@@ -245,7 +246,82 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
 	return CRASHED;
 }
 
+/* ---- was it a guess? ---- */
+
+/*
+ * All attacks of a suite are on processes with one secret.  A word that passes for a
+ * sealed one passes by chance (docs/security.md says how often), and with another secret
+ * it does not: what goes through is tried again in programs of their own.
+ */
+enum { OTHER_SECRETS = 12, MOST_TRIED_AGAIN = 200 };
+
+static const char again_flag[] = "--again";
+
+static bool is_bad(enum verdict verdict)
+{
+	return verdict <= HUNG;
+}
+
+/* This program, to make that attack alone; its verdict. */
+static enum verdict in_another_program(const void *arguments, size_t size)
+{
+	char hex[1024] = "";
+	size_t i;
+	pid_t pid;
+	int status;
+
+	for (i = 0; i < size && 2 * i + 3 < sizeof(hex); i++)
+		sprintf(hex + 2 * i, "%02x", ((const unsigned char *)arguments)[i]);
+	pid = fork();
+	if (pid == 0) {
+		execl("/proc/self/exe", "attack", again_flag, hex, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) > VERDICTS) {
+		fprintf(stderr, "attack: cannot be tried again\n");
+		exit(2);
+	}
+	return (enum verdict)WEXITSTATUS(status);
+}
+
+/* For `main`, when the suite is set up: is that all there is to do? */
+static void try_again_if_told(int argc, char **argv, attack_fn *attack, void *arguments,
+			      size_t size)
+{
+	unsigned int byte;
+	size_t i;
+
+	if (argc != 3 || strcmp(argv[1], again_flag) != 0)
+		return;
+	for (i = 0; i < size; i++) {
+		if (sscanf(argv[2] + 2 * i, "%2x", &byte) != 1)
+			exit(127);
+		((unsigned char *)arguments)[i] = (unsigned char)byte;
+	}
+	exit(verdict_of(attack, arguments));
+}
+
+/* The verdict that counts. */
+static enum verdict verdict_of_any_secret(attack_fn *attack, const void *arguments, size_t size)
+{
+	static int tried_again;
+	enum verdict verdict = verdict_of(attack, arguments);
+	int i;
+
+	if (!is_bad(verdict) || tried_again == MOST_TRIED_AGAIN)
+		return verdict;
+	tried_again++;
+	for (i = 0; i < OTHER_SECRETS; i++)
+		if (is_bad(in_another_program(arguments, size)))
+			return verdict;
+	return GUESSED;
+}
+
 /* ---- the table ---- */
+
+/* So many words may pass by chance in a run. */
+enum { MOST_GUESSED = 6 };
 
 struct row {
 	int attacks, verdicts[VERDICTS];
@@ -257,11 +333,6 @@ static void count_verdict(struct row *row, enum verdict verdict)
 		return;
 	row->attacks++;
 	row->verdicts[verdict]++;
-}
-
-static bool is_bad(enum verdict verdict)
-{
-	return verdict <= HUNG;
 }
 
 static bool is_withstood(const struct row *row)

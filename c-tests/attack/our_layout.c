@@ -722,7 +722,7 @@ static int make_attack(const void *arguments)
 
 static bool verbose;
 static struct row rows[PLACES], kinds[KINDS];
-static int per_mille = 100;
+static int per_mille = 100, guesses;
 static uint64_t seed = 1;
 
 static void tell(const struct attack *a, enum verdict verdict)
@@ -741,13 +741,25 @@ static void tell(const struct attack *a, enum verdict verdict)
 	       a->abort_returns ? ", abort function returns" : "");
 }
 
+/* Is it the same word in the same place, with another operation? */
+static bool is_one_guess(const struct attack *a, const struct attack *b)
+{
+	return a->place == b->place && a->position == b->position && a->form == b->form &&
+	       a->kind == b->kind && a->a == b->a && a->b == b->b;
+}
+
 static void try(const struct attack *a)
 {
-	enum verdict verdict = verdict_of(make_attack, a);
+	static struct attack last;
+	enum verdict verdict = verdict_of_any_secret(make_attack, a, sizeof(*a));
 
+	if (verdict == GUESSED) {
+		guesses += guesses == 0 || !is_one_guess(a, &last);
+		last = *a;
+	}
 	count_verdict(&rows[a->place], verdict);
 	count_verdict(&kinds[a->kind], verdict);
-	if (verbose && is_bad(verdict))
+	if (verbose && (is_bad(verdict) || verdict == GUESSED))
 		tell(a, verdict);
 	if (verbose && verdict == WRITTEN)
 		printf("    at %d of the bait\n", bait_is_written_at());
@@ -814,6 +826,11 @@ int main(int argc, char **argv)
 	struct attack a;
 	int i, v;
 
+	memset(&a, 0, sizeof(a));
+	open_bait();
+	page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check_layout();
+	try_again_if_told(argc, argv, make_attack, &a, sizeof(a));
 	for (i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-v") == 0)
 			verbose = true;
@@ -824,10 +841,6 @@ int main(int argc, char **argv)
 		else
 			title = argv[i];
 	}
-	open_bait();
-	page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check_layout();
-	memset(&a, 0, sizeof(a));
 	for (i = 0; i < PLACES * POSITIONS * FORMS; i++) {
 		a.place = (enum place)(i / (POSITIONS * FORMS));
 		a.position = (enum position)(i / FORMS % POSITIONS);
@@ -848,5 +861,5 @@ int main(int argc, char **argv)
 	print_row("all", &all);
 	for (i = 0; i < KINDS; i++)
 		print_row(kind_names[i], &kinds[i]);
-	return withstood ? 0 : 1;
+	return withstood && guesses <= MOST_GUESSED ? 0 : 1;
 }
