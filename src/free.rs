@@ -718,7 +718,10 @@ fn asked(c: Chunk, refuses: bool, location: *const c_char) -> Result<Payload, St
     }
     // References made meanwhile come too late.
     while refs::drop_newest(c, location) {}
-    Ok(c.payload())
+    match c.payload() {
+        t if t & REF == 0 => Ok(t),
+        _ => Err(Step::Refused), // after a fault
+    }
 }
 
 /// `c`, which is `t`, is dying from here on, and its children go next, from `at` on.

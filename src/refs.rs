@@ -476,15 +476,9 @@ impl Leaving {
     }
 }
 
-/// Drops the newest reference to `c`. True if there was one.
+/// Drops the newest reference to `c`. False if there is none, or after a fault.
 pub fn drop_newest(c: Chunk, location: *const c_char) -> bool {
-    match newest(c) {
-        Some(h) => {
-            shed::remove(h, h.payload(), location);
-            true
-        }
-        None => false,
-    }
+    newest(c).is_some_and(|h| shed::remove(h, h.payload(), location))
 }
 
 /// Does the newest reference hang below `c` itself?

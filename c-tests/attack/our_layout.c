@@ -231,7 +231,9 @@ static const struct word {
 };
 
 enum { WORDS = sizeof(header_words) / sizeof(header_words[0]), OF_HEADER = 8 };
-enum { HEAD, PARENT, NEXT, CHILD, PPREV, EXTRA, HOME };
+enum { HEAD, PARENT, NEXT, CHILD, PPREV, EXTRA, HOME, NAME, HANDLE };
+enum { HANDLE_NEXT = HANDLE + NEXT, HANDLE_PPREV = HANDLE + PPREV, HANDLE_TARGET = HANDLE + OF_HEADER,
+       HANDLE_BACK, HANDLE_OLDER };
 
 static struct handle_chunk *newest_handle(void)
 {
@@ -655,6 +657,14 @@ static const struct pair {
 	{ HOME, CHILD, OF_SLOTS, ZERO },
 	{ HOME, CHILD, OF_PARENT, ZERO },
 	{ EXTRA, CHILD, FUNCTION, ZERO },
+	{ HANDLE_OLDER, HANDLE_PPREV, WILD, TO_ZEROS },
+	{ HANDLE_OLDER, HANDLE_PPREV, TO_ZEROS, TO_ZEROS },
+	{ HANDLE_OLDER, HANDLE_PPREV, TO_ZEROS, ZERO },
+	{ HANDLE_OLDER, HANDLE_PPREV, SELF, TO_ZEROS },
+	{ HANDLE_OLDER, HANDLE_NEXT, FORGED, TO_ZEROS },
+	{ HANDLE_OLDER, HANDLE_BACK, ZERO, A_CELL },
+	{ HANDLE_BACK, HANDLE_PPREV, A_CELL, TO_ZEROS },
+	{ HANDLE_TARGET, HANDLE_PPREV, FORGED, TO_ZEROS },
 };
 
 enum { PAIRS = sizeof(pairs) / sizeof(pairs[0]) };
@@ -686,6 +696,8 @@ static bool write_it(const struct attack *a)
 		return true;
 	case PAIR:
 		p = &pairs[a->a];
+		if (p->first >= OF_HEADER && a->place != REFERENCE)
+			return false;
 		if (!make_value(p->second_value, p->second, &two))
 			return false;
 		/* the word with the right address last, since a forged chunk may be in its place */
