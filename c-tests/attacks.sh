@@ -11,33 +11,13 @@ set -u
 LC_ALL=C.UTF-8
 export LC_ALL
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR, where \`make stage\` has installed the library" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd)
-cd "$(dirname "$0")/.." || exit 2
-cc=${CC:-cc}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-skipped=0
-
-report() { # STATUS NAME
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		failed=$((failed + 1))
-	fi
-}
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 
 build() { # PROGRAM
 	"$cc" -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$stage/include" -o "$work/$1" \
 		"c-tests/attack/$1.c" "$stage/lib/libtalloc.so.2" >"$work/err" 2>&1 && return
-	report 1 "$1 compiles"
-	cat "$work/err" >&2
+	check 1 "$1 compiles" "$work/err"
 	return 1
 }
 
@@ -63,33 +43,31 @@ worst() { # PROGRAM
 }
 
 if build any_layout; then
-	original=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+	original=$(original_library)
 	if [ -z "$original" ]; then
-		echo "skip - attacks on the original: package libtalloc2"
-		skipped=1
+		skip "attacks on the original: package libtalloc2"
 	else
 		# Attacks that never succeed would prove nothing.
 		attack any_layout "$(dirname "$original")" "the original"
 		[ $? -eq 1 ] && grep -q '^  ran: heap' "$work/any_layout.out" &&
 			grep -q '^  written: pool' "$work/any_layout.out"
-		report $? "the attacks are real: some succeed on the original"
+		check $? "the attacks are real: some succeed on the original"
 	fi
 	attack any_layout "$stage/lib" "this library"
-	report $? "one word of a header overwritten: caught, or without effect"
+	check $? "one word of a header overwritten: caught, or without effect"
 	worst any_layout
 	attack any_layout "$stage/lib" "abort function returns" -r
-	report $? "the same when the abort function returns: the call fails, nothing else"
+	check $? "the same when the abort function returns: the call fails, nothing else"
 	worst any_layout
 fi
 if build our_layout; then
 	attack our_layout "$stage/lib" "this library, by its source" \
 		-n "${ATTACKS:-30}" -s "${ATTACKS_SEED:-1}"
-	report $? "the blind writer: nothing runs, nothing is written, no crash but on a wild read"
+	check $? "the blind writer: nothing runs, nothing is written, no crash but on a wild read"
 	worst our_layout
 fi
 if build reader; then
 	attack reader "$stage/lib" "this library, by one who reads"
-	report $? "the reader who computes: one header is worth no more than a guess"
+	check $? "the reader who computes: one header is worth no more than a guess"
 fi
-[ $failed -eq 0 ] || exit 1
-[ $skipped -eq 0 ] || exit 77
+finish

@@ -9,19 +9,13 @@ LC_ALL=C.UTF-8
 export LC_ALL
 unset DEBUGINFOD_URLS TALLOC_FREE_FILL TALLOC_THREAD_CACHE
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd) || exit 2
-cd "$(dirname "$0")/.." || exit 2
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 if ! gdb -batch -nx -ex 'python print(1)' 2>/dev/null | grep -q 1; then
 	echo "skip - gdb with Python: package gdb"
 	exit 77
 fi
-cc=${CC:-cc}
 script=$PWD/tools/gdb/talloc-gdb.py
-. c-tests/results.sh
 
 says() { # TEXT NAME: is this a line of the log?
 	grep -qxF -e "$1" "$work/log"
@@ -341,5 +335,4 @@ check $? "... and from no folder that is not known to be safe"
 make -s uninstall prefix="$root/usr" >"$work/log" 2>&1 && [ -z "$(find "$root" ! -type d)" ]
 check $? "nothing is left by make uninstall"
 
-[ $failed -eq 0 ] || exit 1
-[ $skipped -eq 0 ] || exit 77
+finish

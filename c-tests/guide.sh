@@ -20,15 +20,10 @@ TZ=UTC
 export LC_ALL TZ
 unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE TALLOC_REPORT
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd) || exit 2
-cd "$(dirname "$0")/.." || exit 2
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 top=$PWD
 guide=docs/guide.md
-. c-tests/results.sh
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
 
@@ -91,11 +86,8 @@ check $? "each part of each file is in the guide, once" "$work/log"
 
 # ---- the programs ----------------------------------------------------------------
 
-original=yes
-ldconfig -p 2>/dev/null | grep -q 'libtalloc\.so\.2 ' || {
-	original=
-	skip "the examples on the original: package libtalloc2"
-}
+original=$(original_library)
+[ -n "$original" ] || skip "the examples on the original: package libtalloc2"
 
 run() { # LIBRARY_FOLDER PROGRAM: what it prints in $work/out
 	arguments=
@@ -236,5 +228,4 @@ done
 [ "$(wc -l <"$work/all")" -gt 20 ] && [ ! -s "$work/broken" ]
 check $? "the $(wc -l <"$work/all") links of README.md and docs lead somewhere" "$work/broken"
 
-[ $failed -eq 0 ] || exit 1
-[ $skipped -eq 0 ] || exit 77
+finish

@@ -13,14 +13,8 @@ LC_ALL=C.UTF-8
 TZ=UTC
 export LC_ALL TZ
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR, where \`make stage\` has installed the library" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd)
-cd "$(dirname "$0")/.." || exit 2
-cc=${CC:-cc}
-. c-tests/results.sh
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 flags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-builtin -Ic-tests -I$stage/include"
 ulimit -c 0
 
@@ -129,5 +123,4 @@ for each in libdmalloc.so.5:libdmalloc5 libduma.so.0:duma libefence.so.0:electri
 done
 preload=
 
-[ $failed -eq 0 ] || exit 1
-[ $skipped -eq 0 ] || exit 77
+finish

@@ -128,8 +128,7 @@ check $? "each name leads to the page that has it"
 
 mkdir "$work/examples"
 awk -v folder="$work/examples" -f $tools/examples.awk man/*.3
-original=
-! ldconfig -p 2>/dev/null | grep -q 'libtalloc\.so\.2 ' || original=yes
+original=$(original_library)
 both=0
 for source in "$work"/examples/*.c; do
 	program=${source%.c}
@@ -179,5 +178,4 @@ else
 	skip "make doc: package doxygen"
 fi
 
-[ "$failed" -eq 0 ] || exit 1
-[ "$skipped" -eq 0 ] || exit 77
+finish

@@ -10,27 +10,8 @@ set -u
 LC_ALL=C
 export LC_ALL
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd)
-cd "$(dirname "$0")/.." || exit 2
-cc=${CC:-cc}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-
-report() { # STATUS NAME [LOG]
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		[ $# -lt 3 ] || tail -n 30 "$3" >&2
-		failed=$((failed + 1))
-	fi
-}
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 
 # Deep trees and threads have tests of their own kind; faults.c, misuse.c,
 # corrupted.c and free_fill.c use freed and overwritten memory to see what comes of
@@ -55,7 +36,7 @@ if command -v valgrind >/dev/null 2>&1; then
 	for source in $programs; do
 		name=$(basename "$(dirname "$source")")-$(basename "$source" .c)
 		build "$name" "$source" "$stage/lib/libtalloc.so.2" || {
-			report 1 "$source compiles" "$work/$name.log"
+			check 1 "$source compiles" "$work/$name.log"
 			continue
 		}
 		# Checks of how much fits into a pool do not hold: members lie
@@ -64,7 +45,7 @@ if command -v valgrind >/dev/null 2>&1; then
 			--child-silent-after-fork=yes --errors-for-leak-kinds=definite \
 			--log-file="$work/$name.vg" "$work/$name" >"$work/$name.out" 2>&1
 		[ $? -lt 99 ] && [ ! -s "$work/$name.vg" ]
-		report $? "valgrind: $source" "$work/$name.vg"
+		check $? "valgrind: $source" "$work/$name.vg"
 	done
 	build walk c-tests/walk/walk.c "$stage/lib/libtalloc.so.2" || exit 1
 	for seed in 1 2 3 4 5 6 7 8 9; do # one of each profile
@@ -72,14 +53,14 @@ if command -v valgrind >/dev/null 2>&1; then
 			--child-silent-after-fork=yes --errors-for-leak-kinds=definite \
 			--log-file="$work/walk.vg" "$work/walk" $seed 300 >"$work/walk.out" 2>&1 &&
 			[ ! -s "$work/walk.vg" ]
-		report $? "valgrind: random walk $seed" "$work/walk.vg"
+		check $? "valgrind: random walk $seed" "$work/walk.vg"
 	done
 	build bugs c-tests/tools/bugs.c "$stage/lib/libtalloc.so.2" || exit 1
 	for bug in $("$work/bugs" list 2>/dev/null || LD_LIBRARY_PATH=$stage/lib "$work/bugs" list); do
 		LD_LIBRARY_PATH=$stage/lib timeout 60 valgrind -q --error-exitcode=99 \
 			"$work/bugs" "$bug" >"$work/$bug.vg" 2>&1
 		[ $? -eq 99 ] && grep -A1 'Invalid write of size 1' "$work/$bug.vg" | grep -q ': touch '
-		report $? "valgrind reports $bug" "$work/$bug.vg"
+		check $? "valgrind reports $bug" "$work/$bug.vg"
 	done
 else
 	echo "skip - no valgrind (package valgrind)"
@@ -116,12 +97,12 @@ for source in $programs; do
 	name=$(basename "$(dirname "$source")")-$(basename "$source" .c)-asan
 	# shellcheck disable=SC2086
 	build "$name" "$source" "$library" $sanitize || {
-		report 1 "$source compiles with the sanitizers" "$work/$name.log"
+		check 1 "$source compiles with the sanitizers" "$work/$name.log"
 		continue
 	}
 	timeout 300 "$work/$name" >"$work/$name.out" 2>"$work/$name.err"
 	! grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$work/$name.out" "$work/$name.err"
-	report $? "sanitizers, $how: $source" "$work/$name.err"
+	check $? "sanitizers, $how: $source" "$work/$name.err"
 done
 # shellcheck disable=SC2086
 build walk-asan c-tests/walk/walk.c "$library" $sanitize || exit 1
@@ -129,7 +110,7 @@ for seed in 1 2 3 4 5 6 7 8 9; do
 	timeout 300 "$work/walk-asan" $seed 300 >"$work/walk.out" 2>"$work/walk.err"
 	status=$?
 	[ $status -eq 0 ] && ! grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$work/walk.err"
-	report $? "sanitizers, $how: random walk $seed" "$work/walk.err"
+	check $? "sanitizers, $how: random walk $seed" "$work/walk.err"
 done
 # shellcheck disable=SC2086
 build bugs-asan c-tests/tools/bugs.c "$library" $sanitize || exit 1
@@ -137,6 +118,6 @@ for bug in $("$work/bugs-asan" list); do
 	timeout 60 "$work/bugs-asan" "$bug" >"$work/$bug.asan" 2>&1
 	[ $? -ne 0 ] && grep -q 'ERROR: AddressSanitizer' "$work/$bug.asan" &&
 		grep -q '#0 .* in touch' "$work/$bug.asan"
-	report $? "AddressSanitizer reports $bug" "$work/$bug.asan"
+	check $? "AddressSanitizer reports $bug" "$work/$bug.asan"
 done
-[ $failed -eq 0 ]
+finish

@@ -8,27 +8,8 @@ LC_ALL=C
 export LC_ALL
 unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd)
-cd "$(dirname "$0")/.." || exit 2
-cc=${CC:-cc}
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-failed=0
-
-report() { # STATUS NAME [LOG]
-	if [ "$1" -eq 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-		[ $# -lt 3 ] || tail -n 30 "$3" >&2
-		failed=$((failed + 1))
-	fi
-}
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 
 build() { # NAME FLAGS...
 	name=$1
@@ -39,7 +20,7 @@ build() { # NAME FLAGS...
 }
 
 build keeps || {
-	report 1 "c-tests/tools/keeps.c compiles" "$work/keeps.log"
+	check 1 "c-tests/tools/keeps.c compiles" "$work/keeps.log"
 	exit 1
 }
 
@@ -64,21 +45,21 @@ if command -v valgrind >/dev/null 2>&1; then
 	for shape in small large pools; do
 		under valgrind "$work/keeps" $shape
 		at_least $twice "$(sed -n 's/.*total heap usage: \([0-9,]*\) allocs.*/\1/p' "$work/log")"
-		report $? "memcheck sees each block ($shape)" "$work/log"
+		check $? "memcheck sees each block ($shape)" "$work/log"
 		under valgrind --tool=dhat --dhat-out-file=/dev/null "$work/keeps" $shape
 		at_least $twice "$(sed -n 's/.*Total: .* in \([0-9,]*\) blocks/\1/p' "$work/log")"
-		report $? "DHAT sees each block ($shape)" "$work/log"
+		check $? "DHAT sees each block ($shape)" "$work/log"
 	done
 	under valgrind --tool=massif --massif-out-file="$work/massif" --detailed-freq=1 \
 		--peak-inaccuracy=0.0 "$work/keeps"
 	awk '/keeper/ { has = 1 } /^snapshot=/ { now = has; has = 0 } END { exit !(now || has) }' "$work/massif"
-	report $? "massif names the function that keeps" "$work/massif"
+	check $? "massif names the function that keeps" "$work/massif"
 	under env TALLOC_THREAD_CACHE=262144 valgrind --tool=dhat --dhat-out-file=/dev/null "$work/keeps"
 	! at_least $twice "$(sed -n 's/.*Total: .* in \([0-9,]*\) blocks/\1/p' "$work/log")"
-	report $? "TALLOC_THREAD_CACHE has it keep them under DHAT" "$work/log"
+	check $? "TALLOC_THREAD_CACHE has it keep them under DHAT" "$work/log"
 	under env TALLOC_THREAD_CACHE=262144 valgrind "$work/keeps"
 	at_least $twice "$(sed -n 's/.*total heap usage: \([0-9,]*\) allocs.*/\1/p' "$work/log")"
-	report $? "... but not under memcheck" "$work/log"
+	check $? "... but not under memcheck" "$work/log"
 	# What is counted with callgrind is the calls of malloc that the library makes.
 	for bytes in '' 262144; do
 		under env ${bytes:+TALLOC_THREAD_CACHE=$bytes} valgrind --tool=callgrind \
@@ -86,10 +67,10 @@ if command -v valgrind >/dev/null 2>&1; then
 		calls=$(awk '/^cfn=/ { m = $0 == "cfn=malloc" } /^calls=/ && m { sub("calls=", "", $1); n += $1 } END { print n + 0 }' "$work/callgrind")
 		if [ -z "$bytes" ]; then
 			at_least $twice "$calls"
-			report $? "callgrind: nothing is kept"
+			check $? "callgrind: nothing is kept"
 		else
 			! at_least $twice "$calls"
-			report $? "callgrind: TALLOC_THREAD_CACHE=$bytes has it kept"
+			check $? "callgrind: TALLOC_THREAD_CACHE=$bytes has it kept"
 		fi
 	done
 else
@@ -108,12 +89,12 @@ if command -v heaptrack >/dev/null 2>&1; then
 		calls=$(sed -n 's/^calls to allocation functions: \([0-9]*\).*/\1/p' "$work/ht.text")
 		if [ -z "$bytes" ]; then
 			at_least $twice "$calls"
-			report $? "heaptrack sees each block" "$work/ht.text"
+			check $? "heaptrack sees each block" "$work/ht.text"
 			sed -n '/^PEAK MEMORY/,/^MEMORY\|^$/p' "$work/ht.text" | grep -q keeper
-			report $? "heaptrack names the function that keeps" "$work/ht.text"
+			check $? "heaptrack names the function that keeps" "$work/ht.text"
 		else
 			! at_least $twice "$calls"
-			report $? "TALLOC_THREAD_CACHE has it keep them under heaptrack" "$work/ht.text"
+			check $? "TALLOC_THREAD_CACHE has it keep them under heaptrack" "$work/ht.text"
 		fi
 	done
 else
@@ -131,7 +112,7 @@ for flags in -fsanitize=leak -fsanitize=address; do
 		under env ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 LSAN_OPTIONS=detect_leaks=0 \
 			"$work/keeps-leak" $shape
 		grep -q '^0 bytes kept back' "$work/log"
-		report $? "nothing is kept back with $flags ($shape)" "$work/log"
+		check $? "nothing is kept back with $flags ($shape)" "$work/log"
 	done
 done
-[ $failed -eq 0 ]
+finish

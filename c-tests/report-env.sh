@@ -8,14 +8,8 @@ LC_ALL=C
 export LC_ALL
 unset TALLOC_FREE_FILL TALLOC_THREAD_CACHE TALLOC_REPORT LD_LIBRARY_PATH LD_PRELOAD
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR" >&2
-	exit 2
-fi
-stage=$(cd "$1" && pwd) || exit 2
-cd "$(dirname "$0")/.." || exit 2
-cc=${CC:-cc}
-. c-tests/results.sh
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
 
 # A library that anybody may read, for the set-user-id program.
 mkdir "$work/lib" && cp "$stage"/lib/libtalloc.so.2* "$work/lib" && chmod -R a+rX "$work"
@@ -267,7 +261,7 @@ fi
 
 # ---- beside the original --------------------------------------------------------
 
-original=$(ldconfig -p 2>/dev/null | sed -n 's/.*libtalloc\.so\.2 .*=> //p' | head -n 1)
+original=$(original_library)
 if [ -n "$original" ]; then
 	for kind in full short; do
 		LD_LIBRARY_PATH=$(dirname "$original") "$work/leaves" $kind 2>"$work/err" >"$work/out"
@@ -279,5 +273,4 @@ else
 	skip "the original's reports: package libtalloc2"
 fi
 
-[ $failed -eq 0 ] || exit 1
-[ $skipped -eq 0 ] || exit 77
+finish

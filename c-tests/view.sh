@@ -6,18 +6,14 @@ set -u
 LC_ALL=C.UTF-8
 export LC_ALL
 
-if [ $# -ne 1 ] || [ ! -f "$1/lib/libtalloc.so.2" ]; then
-	echo "usage: $0 STAGE_DIR" >&2
-	exit 2
-fi
-TALLOC_STAGE=$(cd "$1" && pwd) || exit 2
+. "$(dirname "$0")/results.sh"
+take_stage "$@"
+TALLOC_STAGE=$stage
 export TALLOC_STAGE
-cd "$(dirname "$0")/.." || exit 2
 if ! command -v gcore >/dev/null 2>&1; then
 	echo "skip - talloc-view: package gdb"
 	exit 77
 fi
-. c-tests/results.sh
 
 # Its build has a bound of its own, so that a slow registry is told from a slow test.
 timeout 400 make -s view >"$work/log" 2>&1
