@@ -437,6 +437,29 @@ static void array(long n)
 	}
 }
 
+/* Small lists that all live, as a program has them that has just begun. */
+static void begin_lists(long n)
+{
+	begin_root(n);
+	nodes = malloc((size_t)n * sizeof(*nodes));
+}
+
+static void lists(long n)
+{
+	long i;
+
+	for (i = 0; i < n; i++)
+		nodes[i] = talloc_size(root, 8);
+	for (i = 0; i < n; i++)
+		nodes[i] = talloc_realloc_size(root, nodes[i], 16);
+}
+
+static void end_lists(void)
+{
+	free(nodes);
+	end_root();
+}
+
 static void wide_build(long n)
 {
 	while (n-- > 0)
@@ -525,6 +548,7 @@ static const struct workload {
 	{ "append", 400000, begin_text, { { "append", append } }, end_root },
 	{ "append_formatted", 400000, begin_text, { { "append_formatted", append_formatted } }, end_root },
 	{ "array", 200000, begin_root, { { "array", array } }, end_root },
+	{ "lists", 100000, begin_lists, { { "lists", lists } }, end_lists },
 	{ "formatted", 20000, begin_root, { { "formatted", formatted } }, end_root },
 	{ "memdup", 20000, begin_root, { { "memdup", memdup } }, end_root },
 	{ "malloc_memdup", 20000, begin_root, { { "malloc_memdup", malloc_memdup } }, end_root },

@@ -396,6 +396,31 @@ pub unsafe fn put_small(size: usize, block: Block) {
     }
 }
 
+/// The same for one whose chunk has moved to a block from malloc.  The next that grows may need
+/// another from there, so malloc has the old one back, but for a few.
+///
+/// # Safety
+/// As for [`put_small`].
+#[inline(never)]
+pub unsafe fn put_replaced(size: usize, block: Block) {
+    let kept = OfThread::now();
+    if let Some(room) = kept.room(size) {
+        return room.keep(block);
+    }
+    let (m, class) = (kept.0.as_ptr(), small_class(size));
+    if !is_none(m) {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        if usize::from(*of!(m.room[class])) >= FEW {
+            m.allowance.went_back(class, 1);
+            // SAFETY: the caller's promise.
+            return unsafe { sysmem::free(block) };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { put_slow(class, block) };
+}
+
 /// Gives back a block of `bytes` bytes, header included.
 ///
 /// # Safety
@@ -442,6 +467,20 @@ pub fn turn_to_malloc(size: usize) -> bool {
 #[inline(always)]
 pub fn get_from_malloc(size: usize) -> Option<NonNull<u8>> {
     sysmem::malloc_once(small_bytes(small_class(size)))
+}
+
+/// A small block for a chunk of so many user bytes where the magazine is empty.  A chunk without
+/// `EXACT` was seen.
+#[inline(never)]
+pub fn fresh_small(size: usize) -> Option<NonNull<u8>> {
+    if !turn_to_malloc(size) {
+        return get(HEADER + size);
+    }
+    let block = get_from_malloc(size);
+    if block.is_none() {
+        none_came(size);
+    }
+    block
 }
 
 /// It did not come.

@@ -91,8 +91,8 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     resize_any(c, t, size, name)
 }
 
-/// A small chunk, which may have no parent, grows out of its block into a kept one of another
-/// class.  Else `None`, and nothing is done.
+/// A small chunk, which may have no parent, grows out of its block into one of another class.
+/// Else `None`, and nothing is done.
 #[inline(always)]
 fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
     let old = size_of_payload(t);
@@ -100,9 +100,12 @@ fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
         return None;
     }
     // Nobody watches, or the chunk would be `EXACT`.
-    let kept = OfThread::now();
-    let left = kept.room(old)?;
-    let new = Chunk::at(kept.pop(size)?);
+    let kept = OfThread::now().pop(size);
+    let block = match kept {
+        None => magazine::fresh_small(size)?,
+        Some(block) => block,
+    };
+    let new = Chunk::at(block);
     // SAFETY: both blocks have room for that, and do not overlap.
     unsafe {
         let user: *const u8 = c.user().cast_const().cast();
@@ -124,7 +127,14 @@ fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
     new.set_name(name);
     let are_sound = list::stand_in(c, new);
     c.kill(MOVED.as_ptr());
-    left.keep(c.start());
+    // SAFETY: the block of a plain chunk that is gone.
+    unsafe {
+        if kept.is_some() {
+            magazine::put_small(old, c.start());
+        } else {
+            magazine::put_replaced(old, c.start());
+        }
+    }
     if !are_sound {
         new.corrupted(c"child");
     }
