@@ -392,7 +392,7 @@ pub unsafe fn put_small(size: usize, block: Block) {
     match OfThread::now().room(size) {
         Some(room) => room.keep(block),
         // SAFETY: the caller's promise.
-        None => unsafe { put_slow(small_class(size), block) },
+        None => unsafe { put_small_slow(small_class(size), block) },
     }
 }
 
@@ -418,7 +418,7 @@ pub unsafe fn put_replaced(size: usize, block: Block) {
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { put_slow(class, block) };
+    unsafe { put_small_slow(class, block) };
 }
 
 /// Gives back a block of `bytes` bytes, header included.
@@ -432,7 +432,7 @@ pub unsafe fn put(bytes: usize, block: Block) {
         if class >= CLASSES {
             sysmem::free(block);
         } else if !push_class(class, block) {
-            put_slower(class, block);
+            put_slow(class, block);
         }
     }
 }
@@ -536,7 +536,7 @@ unsafe fn put_large_slow(size: usize, block: Block) {
     // SAFETY: the caller's promise.
     unsafe {
         if class < CLASSES {
-            put_slower(class, block);
+            put_slow(class, block);
         } else {
             sysmem::free(block);
         }
@@ -557,7 +557,7 @@ pub fn whole(bytes: usize) -> usize {
 /// # Safety
 /// It is not used any more.
 #[inline(never)]
-unsafe fn put_slow(class: usize, block: Block) {
+unsafe fn put_small_slow(class: usize, block: Block) {
     let m = now_known().as_ptr();
     if !is_none(m) {
         // SAFETY: this thread's.
@@ -571,7 +571,7 @@ unsafe fn put_slow(class: usize, block: Block) {
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { put_slower(class, block) };
+    unsafe { put_slow(class, block) };
 }
 
 /// Any block or record for which there is no place, but may be found one.
@@ -580,7 +580,7 @@ unsafe fn put_slow(class: usize, block: Block) {
 /// It is not used any more.
 #[cold]
 #[inline(never)]
-unsafe fn put_slower(class: usize, block: Block) {
+unsafe fn put_slow(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
@@ -629,7 +629,7 @@ pub fn refill_records() -> Option<NonNull<Record>> {
 pub fn put_record(record: *mut Record) {
     if !push_class(RECORDS, record.cast()) {
         // SAFETY: a record that nobody uses.
-        unsafe { put_slower(RECORDS, record.cast()) };
+        unsafe { put_slow(RECORDS, record.cast()) };
     }
 }
 
