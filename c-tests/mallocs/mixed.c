@@ -6,11 +6,11 @@
  */
 #include "../test.h"
 
-#define MORE_CALLS(X)                                                              \
-	X(asprintf_addsep, talloc_asprintf_addsep((char **)&bad, ",", "%d", 1))    \
-	X(realloc_array_zero, _talloc_realloc_array_zero(good, bad, 1, 20, "name")) \
-	X(cache_below, talloc_cache(talloc_pool_cache(bad, 100, 10)))              \
-	X(zero_from_a_cache, talloc_cache_zero(talloc_pool_cache(bad, 100, 100)))
+#define MORE_CALLS(X)                                                               \
+	X(NONE, asprintf_addsep, talloc_asprintf_addsep((char **)&bad, ",", "%d", 1)) \
+	X(PTR, realloc_array_zero, _talloc_realloc_array_zero(good, bad, 1, 20, "name")) \
+	X(PTR, cache_below, talloc_cache(talloc_pool_cache(bad, 100, 10)))          \
+	X(PTR, zero_from_a_cache, talloc_cache_zero(talloc_pool_cache(bad, 100, 100)))
 #include "../calls.h"
 
 static unsigned long digest = 5381;

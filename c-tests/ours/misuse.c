@@ -2,13 +2,13 @@
  * Mistakes that this library sees and the original does not, or not always: a use
  * after the free of a block that malloc had given, copies of chunks, overruns.
  */
-#define MORE_CALLS(X)                                                              \
-	X(pool_cache, talloc_pool_cache(bad, 100, 10))                             \
-	X(cache, talloc_cache(bad))                                                \
-	X(cache_zero, talloc_cache_zero(bad))                                      \
-	X(realloc_array_zero, _talloc_realloc_array_zero(good, bad, 1, 20, "name")) \
-	X(realloc_array_zero_under, _talloc_realloc_array_zero(bad, NULL, 1, 20, "name")) \
-	X(asprintf_addsep, talloc_asprintf_addsep((char **)&bad, ",", "%d", 1))
+#define MORE_CALLS(X)                                                               \
+	X(PTR, pool_cache, talloc_pool_cache(bad, 100, 10))                         \
+	X(PTR, cache, talloc_cache(bad))                                            \
+	X(PTR, cache_zero, talloc_cache_zero(bad))                                  \
+	X(PTR, realloc_array_zero, _talloc_realloc_array_zero(good, bad, 1, 20, "name")) \
+	X(PTR, realloc_array_zero_under, _talloc_realloc_array_zero(bad, NULL, 1, 20, "name")) \
+	X(NONE, asprintf_addsep, talloc_asprintf_addsep((char **)&bad, ",", "%d", 1))
 #include "../attack/layout.h"
 #include "../misuse.h"
 
