@@ -144,13 +144,8 @@ pub unsafe fn slow(
 /// As for [`Chunk::checked`].
 #[inline(never)]
 unsafe fn fresh(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
-    if !magazine::turn_to_malloc(size) {
-        // SAFETY: the caller's promise.
-        return unsafe { any(ctx, size, name) };
-    }
-    let Some(block) = magazine::get_from_malloc(size) else {
-        // SAFETY: the caller's promise.
-        return unsafe { without_memory(ctx, size, name) };
+    let Some(block) = magazine::fresh_small(size) else {
+        return null_mut();
     };
     let (c, parent) = (Chunk::at(block), Chunk::before(ctx));
     let Ok(first) = list::first_below(parent) else {
@@ -159,21 +154,6 @@ unsafe fn fresh(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_
     };
     // Nobody watches, so the chunk has no `EXACT`.
     Spot { c, parent, first }.fill(size, 0, name).user()
-}
-
-/// malloc has had none: once more, if this thread had anything to give back.
-///
-/// # Safety
-/// As for [`Chunk::checked`].
-#[cold]
-#[inline(never)]
-unsafe fn without_memory(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
-    magazine::none_came(size);
-    if !magazine::give_all_back() {
-        return null_mut();
-    }
-    // SAFETY: the caller's promise.
-    unsafe { any(ctx, size, name) }
 }
 
 /// The child of `ctx` is not as it should be: `c`, which is not a chunk yet, goes back.

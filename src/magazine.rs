@@ -446,48 +446,38 @@ pub fn get(bytes: usize) -> Option<NonNull<u8>> {
     }
 }
 
-/// A small block for a chunk of so many user bytes, where the magazine is empty, is going to
-/// come from malloc; or false, and [`get`] has one.  A chunk without `EXACT` was seen.
+/// A small block for a chunk of so many user bytes where the magazine is empty, and where a chunk
+/// without `EXACT` was seen.
 #[inline(always)]
-pub fn turn_to_malloc(size: usize) -> bool {
+pub fn fresh_small(size: usize) -> Option<NonNull<u8>> {
     let m = now_known().as_ptr();
     if !is_none(m) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         let class = small_class(size);
-        if m.has_many(class) && (is_listed(class) || m.depot.loads(class) != 0) {
-            return false;
+        let has_others = m.has_many(class) && (is_listed(class) || m.depot.loads(class) != 0);
+        if has_others || !m.allowance.comes(class) {
+            return get(HEADER + size);
         }
-        return m.allowance.comes(class);
     }
-    true
+    match sysmem::malloc_once(small_bytes(small_class(size))) {
+        None => none_came(size),
+        block => block,
+    }
 }
 
-/// That block.
-#[inline(always)]
-pub fn get_from_malloc(size: usize) -> Option<NonNull<u8>> {
-    sysmem::malloc_once(small_bytes(small_class(size)))
-}
-
-/// A small block for a chunk of so many user bytes where the magazine is empty.  A chunk without
-/// `EXACT` was seen.
+/// malloc has had none: once more, if this thread had anything to give back.
+#[cold]
 #[inline(never)]
-pub fn fresh_small(size: usize) -> Option<NonNull<u8>> {
-    if !turn_to_malloc(size) {
-        return get(HEADER + size);
-    }
-    let block = get_from_malloc(size);
-    if block.is_none() {
-        none_came(size);
-    }
-    block
-}
-
-/// It did not come.
-pub fn none_came(size: usize) {
+fn none_came(size: usize) -> Option<NonNull<u8>> {
     if let Some(m) = mine() {
         // SAFETY: this thread's.
         unsafe { (*m).allowance.went_back(small_class(size), 1) };
+    }
+    if give_all_back() {
+        get(HEADER + size)
+    } else {
+        None
     }
 }
 
