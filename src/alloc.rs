@@ -15,7 +15,7 @@ use crate::root::{self, NULL_CONTEXT};
 use crate::size_class::SMALL_MAX;
 use crate::{list, mac, sysmem, tools};
 use core::ffi::{c_char, c_void};
-use core::ptr::null_mut;
+use core::ptr::{NonNull, null_mut};
 
 /// Where a new chunk can be put at once.
 pub struct Spot {
@@ -147,32 +147,33 @@ unsafe fn fresh(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_
     let Some(block) = magazine::fresh_small(size) else {
         return null_mut();
     };
-    let (c, parent) = (Chunk::at(block), Chunk::before(ctx));
-    let Ok(first) = list::first_below(parent) else {
-        // SAFETY: the caller's promise; the block is not used.
-        return unsafe { below_lost_children(ctx, size, name, c) };
-    };
-    // Nobody watches, so the chunk has no `EXACT`.
-    Spot { c, parent, first }.fill(size, 0, name).user()
+    match in_block(block, Chunk::before(ctx), size) {
+        // Nobody watches, so the chunk has no `EXACT`.
+        Some(spot) => spot.fill(size, 0, name).user(),
+        // SAFETY: the caller's promise.
+        None => unsafe { any(ctx, size, name) },
+    }
 }
 
-/// The child of `ctx` is not as it should be: `c`, which is not a chunk yet, goes back.
-///
-/// # Safety
-/// As for [`Chunk::checked`].
+/// As [`spot`], where that has found no obstacle, in that small block; or the block goes back, if
+/// the children of `parent` are not as they should be.
+#[inline(always)]
+pub fn in_block(block: NonNull<u8>, parent: Chunk, size: usize) -> Option<Spot> {
+    let c = Chunk::at(block);
+    match list::first_below(parent) {
+        Ok(first) => Some(Spot { c, parent, first }),
+        Err(()) => {
+            not_used(c, size);
+            None
+        }
+    }
+}
+
 #[cold]
 #[inline(never)]
-unsafe fn below_lost_children(
-    ctx: *const c_void,
-    size: usize,
-    name: *const c_char,
-    c: Chunk,
-) -> *mut c_void {
-    // SAFETY: the caller's promise; the block is not used.
-    unsafe {
-        magazine::put_small(size, c.start());
-        any(ctx, size, name)
-    }
+fn not_used(c: Chunk, size: usize) {
+    // SAFETY: just taken for a small chunk that has not come.
+    unsafe { magazine::put_small(size, c.start()) };
 }
 
 /// A large block below an easy parent.
@@ -243,7 +244,7 @@ unsafe fn as_below_easy(ctx: *const c_void, size: usize, name: *const c_char) ->
     }
 }
 
-/// A small kept block below a parent whose account counts it, if that has room; or any.
+/// A small block below a parent whose account counts it, if that has room; or any.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
@@ -253,13 +254,13 @@ unsafe fn limited(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
     if size <= SMALL_MAX {
         if let Ok(first) = list::first_below(parent) {
             if let Some(charge) = limit::charge_fast(parent, HEADER + size) {
-                if let Some(block) = OfThread::now().pop(size) {
-                    let c = Chunk::at(block);
-                    charge.of(c);
-                    let spot = Spot { c, parent, first };
-                    return spot.fill(size, LIMIT, name).user();
-                }
-                charge.undo(HEADER + size);
+                let Some(block) = OfThread::now().pop(size) else {
+                    // SAFETY: the caller's promise.
+                    return unsafe { limited_fresh(ctx, size, name, charge) };
+                };
+                let c = Chunk::at(block);
+                charge.of(c);
+                return Spot { c, parent, first }.fill(size, LIMIT, name).user();
             }
         }
     }
@@ -267,7 +268,31 @@ unsafe fn limited(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
     unsafe { any(ctx, size, name) }
 }
 
-/// A small kept block for a chunk without a parent, while nothing is tracked; or any.
+/// The same from malloc, charged already.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn limited_fresh(
+    ctx: *const c_void,
+    size: usize,
+    name: *const c_char,
+    charge: limit::Charge,
+) -> *mut c_void {
+    let Some(block) = magazine::fresh_small(size) else {
+        charge.undo(HEADER + size);
+        return null_mut();
+    };
+    let Some(spot) = in_block(block, Chunk::before(ctx), size) else {
+        charge.undo(HEADER + size);
+        // SAFETY: the caller's promise.
+        return unsafe { any(ctx, size, name) };
+    };
+    charge.of(spot.c);
+    spot.fill(size, LIMIT, name).user()
+}
+
+/// A small block for a chunk without a parent, while nothing is tracked; or any.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
@@ -278,14 +303,30 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
         return unsafe { tracked(ctx, size, name) };
     }
     if size <= SMALL_MAX && mac::is_ready() && sysmem::every() == 0 {
-        if let Some(block) = OfThread::now().pop(size) {
-            let c = Chunk::at(block);
-            c.born_alone(size as u64 | TOP, name);
-            return c.user();
-        }
+        return match OfThread::now().pop(size) {
+            Some(block) => alone(block, size, name),
+            None => fresh_top(ctx, size, name),
+        };
     }
     // SAFETY: the caller's promise.
     unsafe { any(ctx, size, name) }
+}
+
+/// The same from malloc.  The arguments are where [`top`] has them.
+#[inline(never)]
+fn fresh_top(_ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    match magazine::fresh_small(size) {
+        Some(block) => alone(block, size, name),
+        None => null_mut(),
+    }
+}
+
+/// A chunk without a parent comes to be in that block.
+#[inline(always)]
+fn alone(block: NonNull<u8>, size: usize, name: *const c_char) -> *mut c_void {
+    let c = Chunk::at(block);
+    c.born_alone(size as u64 | TOP, name);
+    c.user()
 }
 
 /// The same below the null context; or any.
@@ -296,14 +337,14 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
 unsafe fn tracked(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if let Some(null) = NULL_CONTEXT.get() {
         if size <= SMALL_MAX && sysmem::every() == 0 {
-            if let Some(block) = OfThread::now().pop(size) {
-                let c = Chunk::at(block);
-                if below_null(null, c, size, name) {
-                    return c.user();
-                }
-                // SAFETY: just taken, and not used.
-                unsafe { magazine::put_small(size, block.as_ptr()) };
+            let Some(block) = magazine::get_small(size) else {
+                return null_mut();
+            };
+            let c = Chunk::at(block);
+            if below_null(null, c, size, name) {
+                return c.user();
             }
+            not_used(c, size);
         }
     }
     // SAFETY: the caller's promise.

@@ -81,8 +81,21 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
         if stays(c, t, size) {
             return renamed(c, name);
         }
-        if let Some(new) = move_small(c, t, size, name) {
-            return Some(new);
+        if may_move_small(c, t, size) {
+            // Nobody watches, or the chunk would be `EXACT`.
+            let kept = OfThread::now().pop(size);
+            let block = kept.or_else(|| magazine::fresh_small(size))?;
+            if let Some(new) = move_small(c, t, size, block, name) {
+                // SAFETY: the block of a plain chunk that is gone.
+                unsafe {
+                    if kept.is_some() {
+                        magazine::put_small(old, c.start());
+                    } else {
+                        magazine::put_replaced(old, c.start());
+                    }
+                }
+                return Some(new);
+            }
         }
         if may_ask_malloc(c, t, size) && size < MAX_SIZE {
             return renamed(with_malloc(c, t, size)?, name);
@@ -91,25 +104,29 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     resize_any(c, t, size, name)
 }
 
-/// A small chunk, which may have no parent, grows out of its block into one of another class.
-/// Else `None`, and nothing is done.
+/// Is it a small chunk, which may have no parent, and grows out of its block into one of another
+/// class?
 #[inline(always)]
-fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
-    let old = size_of_payload(t);
-    if t & !TOP > SMALL_MAX as u64 || size < old || size > SMALL_MAX || grows_coarsely(c, size) {
-        return None;
-    }
-    // Nobody watches, or the chunk would be `EXACT`.
-    let kept = OfThread::now().pop(size);
-    let block = match kept {
-        None => magazine::fresh_small(size)?,
-        Some(block) => block,
-    };
+fn may_move_small(c: Chunk, t: Payload, size: usize) -> bool {
+    let is_small = t & !TOP <= SMALL_MAX as u64 && size <= SMALL_MAX;
+    is_small && size >= size_of_payload(t) && !grows_coarsely(c, size)
+}
+
+/// Such a chunk moves to that block; its own is left.  `None`, and the new one goes back, if links
+/// do not lead back.
+#[inline(always)]
+fn move_small(
+    c: Chunk,
+    t: Payload,
+    size: usize,
+    block: NonNull<u8>,
+    name: *const c_char,
+) -> Option<Chunk> {
     let new = Chunk::at(block);
     // SAFETY: both blocks have room for that, and do not overlap.
     unsafe {
         let user: *const u8 = c.user().cast_const().cast();
-        user.copy_to_nonoverlapping(new.user().cast(), old);
+        user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t));
     }
     let is_intact = if t & TOP == 0 {
         list::can_be_taken_out(c)
@@ -118,7 +135,7 @@ fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
     };
     if !is_intact {
         // SAFETY: just taken, and not used.
-        unsafe { magazine::put_small(size, new.start()) };
+        unsafe { magazine::put_small(size, block.as_ptr()) };
         return None;
     }
     // Field by field: what was written as words is slow to read as a whole.
@@ -127,14 +144,6 @@ fn move_small(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
     new.set_name(name);
     let are_sound = list::stand_in(c, new);
     c.kill(MOVED.as_ptr());
-    // SAFETY: the block of a plain chunk that is gone.
-    unsafe {
-        if kept.is_some() {
-            magazine::put_small(old, c.start());
-        } else {
-            magazine::put_replaced(old, c.start());
-        }
-    }
     if !are_sound {
         new.corrupted(c"child");
     }

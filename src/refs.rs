@@ -230,13 +230,13 @@ pub unsafe fn reference(
         let t = c.payload();
         if t & !COMMON == 0 {
             // SAFETY: the caller's promise.
-            if let Ok(spot) = unsafe { alloc::spot(ctx, size_of::<Handle>()) } {
-                write(spot.chunk(), c, 0, location);
-                let h = spot.fill(size_of::<Handle>(), HANDLE, c".reference".as_ptr());
-                c.set_extra(h.start().expose_provenance() as u64);
-                c.add(REF);
-                return ptr.cast_mut();
-            }
+            return unsafe {
+                match alloc::spot(ctx, size_of::<Handle>()) {
+                    Ok(spot) => first_in(spot, ptr, location),
+                    Err(0) => reference_fresh(ctx, ptr, location),
+                    Err(_) => reference_slow(ctx, ptr, location),
+                }
+            };
         } else if t & !COMMON == REF {
             // SAFETY: as above.
             return unsafe { reference_again(ctx, ptr, location) };
@@ -244,6 +244,37 @@ pub unsafe fn reference(
     }
     // SAFETY: the caller's promise.
     unsafe { reference_slow(ctx, ptr, location) }
+}
+
+/// The first reference to a chunk comes to be in that spot.
+#[inline(always)]
+fn first_in(spot: alloc::Spot, ptr: *const c_void, location: *const c_char) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    write(spot.chunk(), c, 0, location);
+    let h = spot.fill(size_of::<Handle>(), HANDLE, c".reference".as_ptr());
+    c.set_extra(h.start().expose_provenance() as u64);
+    c.add(REF);
+    ptr.cast_mut()
+}
+
+/// The same in a block from malloc.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
+#[inline(never)]
+unsafe fn reference_fresh(
+    ctx: *const c_void,
+    ptr: *const c_void,
+    location: *const c_char,
+) -> *mut c_void {
+    let Some(block) = magazine::fresh_small(size_of::<Handle>()) else {
+        return null_mut();
+    };
+    match alloc::in_block(block, Chunk::before(ctx), size_of::<Handle>()) {
+        Some(spot) => first_in(spot, ptr, location),
+        // SAFETY: the caller's promise.
+        None => unsafe { reference_slow(ctx, ptr, location) },
+    }
 }
 
 /// Another reference to a chunk that has some, and no destructor.
