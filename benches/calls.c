@@ -1,6 +1,7 @@
 /*
  * Each call of the interface, where programs use it most: nanoseconds, the best of
- * many rounds. All of them in one process, one after the other.
+ * many rounds. All of them in one process, one after the other; but those of a program
+ * that has just begun, and has freed nothing yet, once in a process each.
  *
  * usage: calls        lines "NANOSECONDS NAME"
  */
@@ -8,7 +9,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
@@ -257,6 +260,38 @@ static void python_object(void *of)
 	ROW("tracked: new, reference, unlink", python_object(chunk))                            \
 	ROW("tracked: total_blocks of all", LOOK(talloc_total_blocks(NULL)))
 
+/* Everything lives on. */
+#define FIRST_ROWS(ROW)                                                                         \
+	ROW("first: size", made[i] = talloc_size(root, 40))                                     \
+	ROW("first: zero_size", made[i] = talloc_zero_size(root, 100))                          \
+	ROW("first: size without a parent", made[i] = talloc_size(NULL, 40))                    \
+	ROW("first: size below a limit", made[i] = talloc_size(limited, 40))                    \
+	ROW("first: 3,000 bytes", made[i] = talloc_size(root, 3000))                            \
+	ROW("first: memdup", made[i] = talloc_memdup(root, text, 7))                            \
+	ROW("first: strdup", made[i] = talloc_strdup(root, text))                               \
+	ROW("first: strdup without a parent", made[i] = talloc_strdup(NULL, text))              \
+	ROW("first: asprintf", made[i] = talloc_asprintf(root, "some %s", text))                \
+	ROW("first: new and a reference", talloc_reference(root, talloc_new(root)))             \
+	ROW("first: pool of 1,000 bytes", made[i] = talloc_pool(root, 1000))                    \
+	ROW("first: pooled_object", made[i] = talloc_pooled_object(root, long, 1, 200))         \
+	ROW("first: size and realloc to twice that",                                            \
+	    made[i] = talloc_realloc_size(root, talloc_size(root, 40), 80))                     \
+	ROW("first: list of five texts below it", begin_list(i))
+
+static void *made[CALLS];
+
+static void begin_list(int i)
+{
+	char **p = NULL;
+	int n;
+
+	for (n = 0; n < 5; n++) {
+		p = talloc_realloc(root, p, char *, n + 1);
+		p[n] = talloc_strdup(p, text);
+	}
+	made[i] = p;
+}
+
 static double used(void)
 {
 	struct timespec t;
@@ -279,6 +314,32 @@ static double used(void)
 		}                                                                               \
 		printf("%.2f %s\n", least / CALLS, name);                                       \
 	} while (0);
+
+/* A child has what we had when it came. */
+#define TIME_FIRST(name, ...)                                                                   \
+	if (fork() == 0) {                                                                      \
+		double took;                                                                    \
+		int i;                                                                          \
+                                                                                                \
+		begin_first();                                                                  \
+		took = used();                                                                  \
+		for (i = 0; i < CALLS; i++)                                                     \
+			__VA_ARGS__;                                                            \
+		printf("%.2f %s\n", (used() - took) / CALLS, name);                             \
+		fflush(stdout);                                                                 \
+		_exit(0);                                                                       \
+	}                                                                                       \
+	wait(NULL);
+
+static void begin_first(void)
+{
+	static char a_text[] = "a text";
+
+	text = a_text;
+	root = talloc_named_const(NULL, 0, "root");
+	limited = talloc_new(root);
+	talloc_set_memlimit(limited, 1 << 30);
+}
 
 static void begin(void)
 {
@@ -312,6 +373,7 @@ static void begin_limits(void)
 
 int main(void)
 {
+	FIRST_ROWS(TIME_FIRST)
 	begin();
 	if (nowhere == NULL || pool == NULL)
 		return 1;

@@ -46,7 +46,8 @@ done
 		# Calls
 
 		Nanoseconds of each call of the interface, here and on the original, all of them in one process, one
-		after the other; the least of some runs. `make bench-calls` takes the figures on your machine and writes them
+		after the other; the least of some runs. The rows "first" are those of a process that has just begun, in which
+		nothing was freed and all that is made stays. `make bench-calls` takes the figures on your machine and writes them
 		here. What each row does: `benches/calls.c`. `new`, `free` and so on stand for `talloc_new`, `talloc_free`.
 
 	END
