@@ -344,10 +344,22 @@ pub unsafe extern "C" fn talloc_get_name(ptr: *const c_void) -> *const c_char {
 pub unsafe extern "C" fn talloc_check_name(ptr: *const c_void, name: *const c_char) -> *mut c_void {
     // SAFETY: the module's rule.
     unsafe {
-        if name::is_surely(ptr, name) {
-            return ptr.cast_mut();
+        match name::comparable(ptr, name) {
+            Some(c) if c.name() == name => ptr.cast_mut(),
+            Some(_) => if_named_so(ptr, name),
+            None => if_named(ptr, name),
         }
-        if_named(ptr, name)
+    }
+}
+
+/// The same where the texts are to be compared.
+#[inline(never)]
+unsafe fn if_named_so(ptr: *const c_void, name: *const c_char) -> *mut c_void {
+    // SAFETY: the module's rule.
+    if unsafe { name::is(Chunk::before(ptr), name) } {
+        ptr.cast_mut()
+    } else {
+        null_mut()
     }
 }
 
@@ -454,7 +466,24 @@ pub unsafe extern "C" fn _talloc_get_type_abort(
 ) -> *mut c_void {
     // SAFETY: the module's rule.
     unsafe {
-        if name::is_surely(ptr, name) {
+        match name::comparable(ptr, name) {
+            Some(c) if c.name() == name => ptr.cast_mut(),
+            Some(_) => type_so_or_abort(ptr, name, location),
+            None => type_or_abort(ptr, name, location),
+        }
+    }
+}
+
+/// The same where the texts are to be compared.
+#[inline(never)]
+unsafe fn type_so_or_abort(
+    ptr: *const c_void,
+    name: *const c_char,
+    location: *const c_char,
+) -> *mut c_void {
+    // SAFETY: the module's rule.
+    unsafe {
+        if name::is(Chunk::before(ptr), name) {
             return ptr.cast_mut();
         }
         type_or_abort(ptr, name, location)

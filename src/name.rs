@@ -35,14 +35,14 @@ pub unsafe fn is(c: Chunk, name: *const c_char) -> bool {
     unsafe { same(of(c), name) }
 }
 
-/// Is that sure without a look at the text, and for a chunk that is alive?
+/// The chunk, if it is alive and `name` is a text, so that all that is left is to compare.
 ///
 /// # Safety
 /// As for [`Chunk::checked`].
 #[inline(always)]
-pub unsafe fn is_surely(ptr: *const c_void, name: *const c_char) -> bool {
+pub unsafe fn comparable(ptr: *const c_void, name: *const c_char) -> Option<Chunk> {
     // SAFETY: the caller's promise.
-    unsafe { Chunk::live(ptr) }.is_some_and(|c| c.name() == name) && !name.is_null()
+    unsafe { Chunk::live(ptr) }.filter(|_| !name.is_null())
 }
 
 /// The nearest chunk of that name, from `c` upwards. As in the original, one
