@@ -302,19 +302,31 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
         // SAFETY: the caller's promise.
         return unsafe { tracked(ctx, size, name) };
     }
-    if size <= SMALL_MAX && mac::is_ready() && sysmem::every() == 0 {
-        return match OfThread::now().pop(size) {
-            Some(block) => alone(block, size, name),
-            None => fresh_top(ctx, size, name),
-        };
+    if may_be_small_top(size) {
+        if let Some(block) = OfThread::now().pop(size) {
+            return alone(block, size, name);
+        }
     }
     // SAFETY: the caller's promise.
-    unsafe { any(ctx, size, name) }
+    unsafe { top_slow(ctx, size, name) }
 }
 
-/// The same from malloc.  The arguments are where [`top`] has them.
+/// Is it a small block, and does nobody watch?
+#[inline(always)]
+fn may_be_small_top(size: usize) -> bool {
+    size <= SMALL_MAX && mac::is_ready() && sysmem::every() == 0
+}
+
+/// The same in a block from malloc; or any.
+///
+/// # Safety
+/// As for [`Chunk::checked`].
 #[inline(never)]
-fn fresh_top(_ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+unsafe fn top_slow(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
+    if !may_be_small_top(size) {
+        // SAFETY: the caller's promise.
+        return unsafe { any(ctx, size, name) };
+    }
     match magazine::fresh_small(size) {
         Some(block) => alone(block, size, name),
         None => null_mut(),
