@@ -110,6 +110,34 @@ static void knows_how_large_blocks_are(void)
 	}
 }
 
+/* Where nothing is kept, malloc has the blocks that growing lists leave, for the next ones. */
+static void *grow_lists(void *unused)
+{
+	void *top = talloc_new(NULL), *p[1000];
+	long before;
+	int i;
+
+	(void)unused;
+	for (i = 0; i < 1000; i++)
+		p[i] = talloc_size(top, 8);
+	before = in_use();
+	for (i = 0; i < 1000; i++)
+		p[i] = talloc_realloc_size(top, p[i], 16);
+	CHECK(in_use() - before <= 1000 * 32 + 8192);
+	for (i = 0; i < 1000; i++)
+		CHECK_INT(talloc_get_size(p[i]), 16);
+	talloc_free(top);
+	return NULL;
+}
+
+static void leaves_to_malloc_what_lists_leave(void)
+{
+	pthread_t thread;
+
+	CHECK_INT(pthread_create(&thread, NULL, grow_lists, NULL), 0);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+}
+
 static void gives_back_when_the_thread_ends(void)
 {
 	pthread_t thread;
@@ -264,6 +292,7 @@ int main(int argc, char **argv)
 	RUN(keeps_no_more_than_its_bound);
 	RUN(keeps_all_or_nothing);
 	RUN(knows_how_large_blocks_are);
+	RUN(leaves_to_malloc_what_lists_leave);
 	RUN(gives_back_when_the_thread_ends);
 	RUN(can_be_switched_off);
 	RUN(sees_a_use_after_the_free);
