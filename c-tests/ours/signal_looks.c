@@ -339,6 +339,9 @@ int main(int argc, char **argv)
 	};
 	size_t o, p;
 
+#if defined(__arm__) && __ARM_ARCH < 7
+	TEST_SKIP("before ARM version 7 a head is written in two halves, and a handler may see one");
+#endif
 	if (argc > 1)
 		milliseconds = (unsigned int)(atof(argv[1]) * 1000);
 	null_file = fopen("/dev/null", "w");
