@@ -255,6 +255,10 @@ static enum verdict verdict_of(attack_fn *attack, const void *arguments)
  */
 enum { OTHER_SECRETS = 12, MOST_TRIED_AGAIN = 200 };
 
+/* So many words may pass by chance in a run, and so many did. */
+enum { MOST_GUESSES = 6 };
+static int guesses;
+
 static const char again_flag[] = "--again";
 
 static bool is_bad(enum verdict verdict)
@@ -302,10 +306,13 @@ static void try_again_if_told(int argc, char **argv, attack_fn *attack, void *ar
 	exit(verdict_of(attack, arguments));
 }
 
-/* The verdict that counts. */
-static enum verdict verdict_of_any_secret(attack_fn *attack, const void *arguments, size_t size)
+/* The verdict that counts.  What is the same in the first bytes is one guess: one word in
+ * one place, whatever follows. */
+static enum verdict verdict_of_any_secret(attack_fn *attack, const void *arguments, size_t size,
+					  size_t word)
 {
 	static int tried_again;
+	static unsigned char guessed[256];
 	enum verdict verdict = verdict_of(attack, arguments);
 	int i;
 
@@ -315,13 +322,12 @@ static enum verdict verdict_of_any_secret(attack_fn *attack, const void *argumen
 	for (i = 0; i < OTHER_SECRETS; i++)
 		if (is_bad(in_another_program(arguments, size)))
 			return verdict;
+	guesses += guesses == 0 || memcmp(guessed, arguments, word) != 0;
+	memcpy(guessed, arguments, word);
 	return GUESSED;
 }
 
 /* ---- the table ---- */
-
-/* So many words may pass by chance in a run. */
-enum { MOST_GUESSED = 6 };
 
 struct row {
 	int attacks, verdicts[VERDICTS];
