@@ -437,6 +437,12 @@ static void array(long n)
 	}
 }
 
+static void end_nodes(void)
+{
+	free(nodes);
+	end_root();
+}
+
 /* Small lists that all live, as a program has them that has just begun. */
 static void begin_lists(long n)
 {
@@ -452,12 +458,6 @@ static void lists(long n)
 		nodes[i] = talloc_size(root, 8);
 	for (i = 0; i < n; i++)
 		nodes[i] = talloc_realloc_size(root, nodes[i], 16);
-}
-
-static void end_lists(void)
-{
-	free(nodes);
-	end_root();
 }
 
 static void wide_build(long n)
@@ -487,11 +487,6 @@ static void begin_irregular(long n)
 	chance_state = 1; /* the same tree each time */
 }
 
-static void end_irregular(void)
-{
-	free(nodes);
-	talloc_free(root);
-}
 
 static void irregular_build(long n)
 {
@@ -544,11 +539,11 @@ static const struct workload {
 	    { "irregular_steal", irregular_steal },
 	    { "irregular_total", irregular_total },
 	    { "irregular_free", free_root } },
-	  end_irregular },
+	  end_nodes },
 	{ "append", 400000, begin_text, { { "append", append } }, end_root },
 	{ "append_formatted", 400000, begin_text, { { "append_formatted", append_formatted } }, end_root },
 	{ "array", 200000, begin_root, { { "array", array } }, end_root },
-	{ "lists", 100000, begin_lists, { { "lists", lists } }, end_lists },
+	{ "lists", 100000, begin_lists, { { "lists", lists } }, end_nodes },
 	{ "formatted", 20000, begin_root, { { "formatted", formatted } }, end_root },
 	{ "memdup", 20000, begin_root, { { "memdup", memdup } }, end_root },
 	{ "malloc_memdup", 20000, begin_root, { { "malloc_memdup", malloc_memdup } }, end_root },
@@ -709,7 +704,7 @@ static void memory(void)
 
 	begin_irregular(20000);
 	irregular_build(20000);
-	end_irregular();
+	end_nodes();
 	row("held", (in_use() - held) / 1024, "KiB");
 }
 

@@ -66,7 +66,7 @@ static void grow(size_t step, int times)
 }
 
 /* A list of texts, which are children of it. */
-static void list(int texts)
+static char **list_of(int texts)
 {
 	char **p = NULL;
 	int i;
@@ -76,7 +76,7 @@ static void list(int texts)
 		p[i] = talloc_strdup(p, text);
 		p[i + 1] = NULL;
 	}
-	talloc_free(p);
+	return p;
 }
 
 /* What Python has for an object of a library that uses talloc. */
@@ -154,8 +154,8 @@ static void python_object(void *of)
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 5000), 9000)))              \
 	ROW("realloc, ten times 20 more", grow(20, 10))                                         \
 	ROW("realloc, forty times 20 more", grow(20, 40))                                       \
-	ROW("list of 20 texts below it", list(20))                                              \
-	ROW("list of 200 texts below it", list(200))                                            \
+	ROW("list of 20 texts below it", talloc_free(list_of(20)))                              \
+	ROW("list of 200 texts below it", talloc_free(list_of(200)))                            \
 	ROW("realloc from nothing, to nothing",                                                 \
 	    talloc_realloc_size(root, talloc_realloc_size(root, NULL, 50), 0))                  \
 	ROW("strdup_append", talloc_free(talloc_strdup_append(talloc_strdup(root, "a"), text))) \
@@ -276,21 +276,9 @@ static void python_object(void *of)
 	ROW("first: pooled_object", made[i] = talloc_pooled_object(root, long, 1, 200))         \
 	ROW("first: size and realloc to twice that",                                            \
 	    made[i] = talloc_realloc_size(root, talloc_size(root, 40), 80))                     \
-	ROW("first: list of five texts below it", begin_list(i))
+	ROW("first: list of five texts below it", made[i] = list_of(5))
 
 static void *made[CALLS];
-
-static void begin_list(int i)
-{
-	char **p = NULL;
-	int n;
-
-	for (n = 0; n < 5; n++) {
-		p = talloc_realloc(root, p, char *, n + 1);
-		p[n] = talloc_strdup(p, text);
-	}
-	made[i] = p;
-}
 
 static double used(void)
 {
