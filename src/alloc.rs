@@ -169,6 +169,7 @@ pub fn in_block(block: NonNull<u8>, parent: Chunk, size: usize) -> Option<Spot> 
     }
 }
 
+/// No chunk comes to be there: the block goes back.
 #[cold]
 #[inline(never)]
 fn not_used(c: Chunk, size: usize) {
@@ -349,7 +350,8 @@ fn alone(block: NonNull<u8>, size: usize, name: *const c_char) -> *mut c_void {
 unsafe fn tracked(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
     if let Some(null) = NULL_CONTEXT.get() {
         if size <= SMALL_MAX && sysmem::every() == 0 {
-            let Some(block) = magazine::get_small(size) else {
+            let kept = OfThread::now().pop(size);
+            let Some(block) = kept.or_else(|| magazine::fresh_small(size)) else {
                 return null_mut();
             };
             let c = Chunk::at(block);

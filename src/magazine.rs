@@ -466,15 +466,6 @@ pub fn fresh_small(size: usize) -> Option<NonNull<u8>> {
     }
 }
 
-/// A small block for a chunk of so many user bytes, kept or fresh.
-#[inline(always)]
-pub fn get_small(size: usize) -> Option<NonNull<u8>> {
-    match OfThread::now().pop(size) {
-        None => fresh_small(size),
-        kept => kept,
-    }
-}
-
 /// malloc has had none: once more, if this thread had anything to give back.
 #[cold]
 #[inline(never)]

@@ -90,8 +90,8 @@ fn move_top(new: Option<Chunk>, c: Chunk) -> bool {
     true
 }
 
-/// As [`move_fast`], where there are limits: what moves stays in its account, or is a leaf, and not the
-/// owner of one.
+/// As [`move_fast`], where there are limits: what moves stays in its account, or is a leaf, and
+/// not the owner of one.
 #[inline(never)]
 fn move_counted(new: Chunk, c: Chunk) -> bool {
     let (t, new_t) = (c.payload(), new.payload());
