@@ -205,7 +205,7 @@ fn fresh_large(
     name: *const c_char,
     first: Option<Chunk>,
 ) -> *mut c_void {
-    let Some(block) = magazine::get(HEADER + size) else {
+    let Some(block) = magazine::fresh_large(size) else {
         return null_mut();
     };
     let c = Chunk::at(block);

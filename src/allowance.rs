@@ -23,16 +23,18 @@ const SAMPLES_OF_LOOK: u8 = (LOOK / SAMPLE) as u8;
 const SAMPLES: u8 = 32;
 /// What goes back in the order it lies in goes not so far from one of them to the next.
 const NEAR: usize = 16 * LOOK;
-/// For how much a block counts on the way to the next sample: a large one for no more than so
-/// much, since the looks would cost more than the blocks.
+/// For how much a block counts on the way to the next sample.
 #[inline(always)]
 pub const fn toll(class: usize) -> usize {
     if class < FIRST_LARGE {
         cost(class)
     } else {
-        SAMPLE / 16
+        LARGE_TOLL
     }
 }
+
+/// A large one counts for no more, since the looks would cost more than the blocks.
+pub const LARGE_TOLL: usize = SAMPLE / 16;
 
 /// What each class that is in use may keep whatever the bound is.
 pub const FEW: usize = 4;
@@ -135,6 +137,18 @@ impl Allowance {
     /// May a class have room for so many more?
     pub fn has(&self, class: usize, more: usize) -> bool {
         !(self.is_high && class < SMALL) && self.reserved + more * cost(class) <= self.bound
+    }
+
+    /// May a few blocks of that cost not be kept whatever the bound is?
+    #[inline(always)]
+    pub fn is_costly(&self, cost: usize) -> bool {
+        FEW * cost > self.bound / 16
+    }
+
+    /// May not even one more of that cost be kept?
+    #[inline(always)]
+    pub fn is_beyond(&self, cost: usize) -> bool {
+        self.reserved + cost > self.bound && self.is_costly(cost)
     }
 
     /// Is more reserved than may be?

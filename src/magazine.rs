@@ -15,7 +15,7 @@
 //! that is in use has room for a few blocks in any case.  All of it goes back when the thread
 //! ends, the library goes, or memory is short.
 
-use crate::allowance::{Allowance, FETCHED, FEW, is_listed, toll};
+use crate::allowance::{Allowance, FETCHED, FEW, LARGE_TOLL, is_listed, toll};
 use crate::depot::{Depot, HALF};
 use crate::header::HEADER;
 use crate::platform::{WORD, ask_for};
@@ -481,6 +481,21 @@ fn none_came(size: usize) -> Option<NonNull<u8>> {
     }
 }
 
+/// A block for a chunk of so many user bytes, more than [`SMALL_MAX`], where the magazine is empty,
+/// and where a chunk without `EXACT` was seen.
+pub fn fresh_large(size: usize) -> Option<NonNull<u8>> {
+    let (class, whole) = large_class(HEADER + size);
+    let m = now_known().as_ptr();
+    if class < CLASSES && !is_none(m) {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        if m.depot.loads(class) != 0 {
+            return m.refill(class);
+        }
+    }
+    sysmem::malloc(whole)
+}
+
 /// A block of `class` from the depot or from malloc.  While somebody watches it is just
 /// as large as it has to be.
 #[inline]
@@ -522,13 +537,23 @@ pub unsafe fn put_large(size: usize, block: Block) {
 
 #[inline(never)]
 unsafe fn put_large_slow(size: usize, block: Block) {
-    let (class, _) = large_class(HEADER + size);
+    let (class, cost) = large_class(HEADER + size);
+    let m = now_known().as_ptr();
+    let goes = class >= CLASSES || !is_none(m) && {
+        // SAFETY: this thread's.
+        let m = unsafe { &mut *m };
+        let may = m.may_go_directly(class, cost, LARGE_TOLL);
+        if may {
+            m.allowance.goes_directly(LARGE_TOLL);
+        }
+        may
+    };
     // SAFETY: the caller's promise.
     unsafe {
-        if class < CLASSES {
-            put_slow(class, block);
-        } else {
+        if goes {
             sysmem::free(block);
+        } else {
+            put_slow(class, block);
         }
     }
 }
@@ -553,7 +578,7 @@ unsafe fn put_small_slow(class: usize, block: Block) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         let toll = small_bytes(class);
-        if m.may_go_directly(class, toll) {
+        if m.may_go_directly(class, toll, toll) {
             m.allowance.goes_directly(toll);
             m.allowance.went_back(class, 1);
             // SAFETY: the caller's promise.
@@ -575,7 +600,7 @@ unsafe fn put_slow(class: usize, block: Block) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
         let toll = toll(class);
-        if m.may_go_directly(class, toll) {
+        if m.may_go_directly(class, cost(class), toll) {
             m.allowance.goes_directly(toll);
         } else if m.make_room(class, block) && push_class(class, block) {
             return;
@@ -662,9 +687,11 @@ impl Magazines {
     }
 
     /// Does a block of that class, for which there is no place, go back without another look?
+    /// It does if the class has all the room that it may have in any case.
     #[inline(always)]
-    fn may_go_directly(&mut self, class: usize, toll: usize) -> bool {
-        self.allowance.is_direct(toll) && usize::from(*of!(self.room[class])) >= FEW
+    fn may_go_directly(&mut self, class: usize, cost: usize, toll: usize) -> bool {
+        self.allowance.is_direct(toll)
+            && (usize::from(*of!(self.room[class])) >= FEW || self.allowance.is_beyond(cost))
     }
 
     /// A large tree may be built: what it has emptied stays small.
@@ -694,7 +721,7 @@ impl Magazines {
             return self.grow(class, more);
         }
         let bound = self.allowance.bound;
-        if has < FEW && FEW * cost <= bound / 16 {
+        if has < FEW && !self.allowance.is_costly(cost) {
             return self.grow(class, FEW - has); // in any case
         }
         if cost > bound {

@@ -14,10 +14,10 @@ use crate::header::{
 use crate::limit::{self, Account};
 use crate::magazine::{self, OfThread};
 use crate::pool::{self, Resized};
-use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, small_room};
+use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, large_class, small_room};
 use crate::{list, refs, root, shed, sysmem, tools};
 use core::ffi::{CStr, c_char, c_void};
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null};
 
 /// Shrinking by less than this keeps a malloc'd block as it is.
 const KEPT: usize = 1024;
@@ -70,6 +70,9 @@ const MOVED: &CStr = c"talloc_realloc";
 pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let t = c.payload();
     let old = size_of_payload(t);
+    if may_move_large(c, t, size) {
+        return move_large(c, old, size, name);
+    }
     if t & !(SIMPLE | EXACT) == 0 {
         if size == old {
             return Some(c);
@@ -147,6 +150,39 @@ fn move_small(
     if !are_sound {
         new.corrupted(c"child");
     }
+    Some(new)
+}
+
+/// Is it a large chunk without any flag or child, and grows out of its block?
+#[inline(always)]
+fn may_move_large(c: Chunk, t: Payload, size: usize) -> bool {
+    t > SMALL_MAX as u64
+        && t < size as u64
+        && size < MAX_SIZE
+        && c.child().is_none()
+        && !is_same_large_block(t as usize, size)
+}
+
+/// Such a chunk has malloc extend its block, or copy it.
+#[inline(never)]
+fn move_large(c: Chunk, old: usize, size: usize, name: *const c_char) -> Option<Chunk> {
+    if !list::take_out(c) {
+        c.corrupted(c"prev or next");
+        return None;
+    }
+    // Dead before it may be given away.
+    c.kill(null());
+    let (_, bytes) = large_class(HEADER + size);
+    // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
+    let Some(block) = (unsafe { sysmem::realloc(c.start(), bytes) }) else {
+        c.set_payload(old as Payload);
+        list::put_back(c);
+        return None;
+    };
+    let new = Chunk::at(block);
+    new.set_payload(size as Payload);
+    list::put_back(new);
+    new.set_name(name);
     Some(new)
 }
 
