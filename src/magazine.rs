@@ -538,19 +538,9 @@ pub unsafe fn put_large(size: usize, block: Block) {
 #[inline(never)]
 unsafe fn put_large_slow(size: usize, block: Block) {
     let (class, cost) = large_class(HEADER + size);
-    let m = now_known().as_ptr();
-    let goes = class >= CLASSES || !is_none(m) && {
-        // SAFETY: this thread's.
-        let m = unsafe { &mut *m };
-        let may = m.may_go_directly(class, cost, LARGE_TOLL);
-        if may {
-            m.allowance.goes_directly(LARGE_TOLL);
-        }
-        may
-    };
     // SAFETY: the caller's promise.
     unsafe {
-        if goes {
+        if class >= CLASSES || goes_directly(class, cost, LARGE_TOLL) {
             sysmem::free(block);
         } else {
             put_slow(class, block);
@@ -573,20 +563,24 @@ pub fn whole(bytes: usize) -> usize {
 /// It is not used any more.
 #[inline(never)]
 unsafe fn put_small_slow(class: usize, block: Block) {
-    let m = now_known().as_ptr();
-    if !is_none(m) {
-        // SAFETY: this thread's.
-        let m = unsafe { &mut *m };
-        let toll = small_bytes(class);
-        if m.may_go_directly(class, toll, toll) {
-            m.allowance.goes_directly(toll);
-            m.allowance.went_back(class, 1);
-            // SAFETY: the caller's promise.
-            return unsafe { sysmem::free(block) };
+    let cost = small_bytes(class);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if goes_directly(class, cost, cost) {
+            sysmem::free(block);
+        } else {
+            put_slow(class, block);
         }
     }
-    // SAFETY: the caller's promise.
-    unsafe { put_slow(class, block) };
+}
+
+/// Does a block of that class, for which there is no place, go back without another look?  Then
+/// it is counted.
+#[inline(always)]
+fn goes_directly(class: usize, cost: usize, toll: usize) -> bool {
+    let m = now_known().as_ptr();
+    // SAFETY: this thread's.
+    !is_none(m) && unsafe { (*m).goes_directly(class, cost, toll) }
 }
 
 /// Any block or record for which there is no place, but may be found one.
@@ -599,13 +593,12 @@ unsafe fn put_slow(class: usize, block: Block) {
     if let Some(m) = mine().or_else(open) {
         // SAFETY: this thread's.
         let m = unsafe { &mut *m };
-        let toll = toll(class);
-        if m.may_go_directly(class, cost(class), toll) {
-            m.allowance.goes_directly(toll);
-        } else if m.make_room(class, block) && push_class(class, block) {
-            return;
+        if !m.goes_directly(class, cost(class), toll(class)) {
+            if m.make_room(class, block) && push_class(class, block) {
+                return;
+            }
+            m.allowance.went_back(class, 1);
         }
-        m.allowance.went_back(class, 1);
     }
     // SAFETY: the caller's promise.
     unsafe { give_back(class, block) };
@@ -686,12 +679,16 @@ impl Magazines {
         kept
     }
 
-    /// Does a block of that class, for which there is no place, go back without another look?
-    /// It does if the class has all the room that it may have in any case.
+    /// As [`goes_directly`]: it does if the class has all the room that it may have in any case.
     #[inline(always)]
-    fn may_go_directly(&mut self, class: usize, cost: usize, toll: usize) -> bool {
-        self.allowance.is_direct(toll)
-            && (usize::from(*of!(self.room[class])) >= FEW || self.allowance.is_beyond(cost))
+    fn goes_directly(&mut self, class: usize, cost: usize, toll: usize) -> bool {
+        let has_all = usize::from(*of!(self.room[class])) >= FEW || self.allowance.is_beyond(cost);
+        let goes = self.allowance.is_direct(toll) && has_all;
+        if goes {
+            self.allowance.goes_directly(toll);
+            self.allowance.went_back(class, 1);
+        }
+        goes
     }
 
     /// A large tree may be built: what it has emptied stays small.

@@ -69,10 +69,33 @@ const MOVED: &CStr = c"talloc_realloc";
 #[inline(always)]
 pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
     let t = c.payload();
-    let old = size_of_payload(t);
-    if may_move_large(c, t, size) {
-        return move_large(c, old, size, name);
+    if may_move_small(c, t, size) {
+        // Nobody watches, or the chunk would be `EXACT`.
+        let kept = OfThread::now().pop(size);
+        let block = kept.or_else(|| magazine::fresh_small(size))?;
+        if let Some(new) = move_small(c, t, size, block, name) {
+            let old = size_of_payload(t);
+            // SAFETY: the block of a plain chunk that is gone.
+            unsafe {
+                if kept.is_some() {
+                    magazine::put_small(old, c.start());
+                } else {
+                    magazine::put_replaced(old, c.start());
+                }
+            }
+            return Some(new);
+        }
     }
+    if may_move_large(c, t, size) {
+        return move_large(c, t as usize, size, name);
+    }
+    resize_slow(c, t, size, name)
+}
+
+/// The same for what keeps its block, or has flags.
+#[inline(never)]
+fn resize_slow(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
+    let old = size_of_payload(t);
     if t & !(SIMPLE | EXACT) == 0 {
         if size == old {
             return Some(c);
@@ -83,22 +106,6 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
         }
         if stays(c, t, size) {
             return renamed(c, name);
-        }
-        if may_move_small(c, t, size) {
-            // Nobody watches, or the chunk would be `EXACT`.
-            let kept = OfThread::now().pop(size);
-            let block = kept.or_else(|| magazine::fresh_small(size))?;
-            if let Some(new) = move_small(c, t, size, block, name) {
-                // SAFETY: the block of a plain chunk that is gone.
-                unsafe {
-                    if kept.is_some() {
-                        magazine::put_small(old, c.start());
-                    } else {
-                        magazine::put_replaced(old, c.start());
-                    }
-                }
-                return Some(new);
-            }
         }
         if may_ask_malloc(c, t, size) && size < MAX_SIZE {
             return renamed(with_malloc(c, t, size)?, name);
@@ -112,7 +119,7 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
 #[inline(always)]
 fn may_move_small(c: Chunk, t: Payload, size: usize) -> bool {
     let is_small = t & !TOP <= SMALL_MAX as u64 && size <= SMALL_MAX;
-    is_small && size >= size_of_payload(t) && !grows_coarsely(c, size)
+    is_small && size > small_room(size_of_payload(t)) && !grows_coarsely(c, size)
 }
 
 /// Such a chunk moves to that block; its own is left.  `None`, and the new one goes back, if links
