@@ -100,6 +100,12 @@ pub fn can_be_taken_out(c: Chunk) -> bool {
 /// The same for a chunk with any flags, which may be in no list.
 pub fn is_intact(c: Chunk, is_top: bool) -> bool {
     let _lock = is_top.then(root::lock_links);
+    is_intact_locked(c)
+}
+
+/// The same where the caller has the lock on links, if `c` has `TOP` and is in a list.
+#[inline(always)]
+pub fn is_intact_locked(c: Chunk) -> bool {
     if c.pprev().is_null() {
         return c.next().is_none();
     }
@@ -169,18 +175,6 @@ pub fn link(parent: Option<Chunk>, c: Chunk) {
     }
 }
 
-/// `old` was copied to `new`: all links lead there from now on.  `is_top` as for
-/// [`unlink`].  The caller has seen that it [`is_intact`].
-pub fn replace(old: Chunk, new: Chunk, is_top: bool) {
-    let lock = is_top.then(root::lock_links);
-    // Neighbours that are shared may have changed since the copy.
-    let are_sound = stand_in(old, new);
-    drop(lock);
-    if !are_sound {
-        new.corrupted(c"child");
-    }
-}
-
 /// Links lead to `new` in place of `old`, which is intact, and so do the children, of which the
 /// first is known there.  False if these are not as they should be: then some are lost.
 #[inline(always)]
@@ -196,6 +190,13 @@ pub fn stand_in(old: Chunk, new: Chunk) -> bool {
         store(pprev, Some(new));
     }
     take_children_along(old, new)
+}
+
+/// The same below the null context; `None`, and nothing is done, if `old` is not intact.
+#[inline(never)]
+pub fn stand_in_locked(old: Chunk, new: Chunk) -> Option<bool> {
+    let _lock = root::lock_links();
+    is_intact_locked(old).then(|| stand_in(old, new))
 }
 
 /// The children of `new`, which was `old`, follow.  False if they are not as they should be:
@@ -272,6 +273,7 @@ fn leads_back_meanwhile(from: Chunk, link: Link, to: Chunk) -> bool {
 /// Takes `c` out of its list, runs `f`, which may move it to another place, with its links,
 /// and puts what it is then where it was.  `None` from `f` means that `c` is where it was.
 /// False in place of that if `c` is not as it should be in its list.
+#[inline(always)]
 pub fn relocate(
     c: Chunk,
     is_top: bool,
@@ -283,15 +285,19 @@ pub fn relocate(
     if is_listed && !take_out(c) {
         return Err(());
     }
-    let new = f();
-    let moved = new.filter(|&new| new != c);
-    let are_sound = moved.is_none_or(|new| take_children_along(c, new));
+    let Some(new) = f() else {
+        if is_listed {
+            put_back(c);
+        }
+        return Ok(None);
+    };
+    let are_sound = new == c || take_children_along(c, new);
     if is_listed {
-        put_back(new.unwrap_or(c));
+        put_back(new);
     }
     drop(lock);
     if !are_sound {
-        new.unwrap_or(c).corrupted(c"child");
+        new.corrupted(c"child");
     }
-    Ok(new)
+    Ok(Some(new))
 }

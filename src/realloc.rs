@@ -87,7 +87,7 @@ pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
         }
     }
     if may_move_large(c, t, size) {
-        return move_large(c, t as usize, size, name);
+        return move_large(c, t, size, name);
     }
     resize_slow(c, t, size, name)
 }
@@ -138,21 +138,22 @@ fn move_small(
         let user: *const u8 = c.user().cast_const().cast();
         user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t));
     }
-    let is_intact = if t & TOP == 0 {
-        list::can_be_taken_out(c)
-    } else {
-        list::is_alone(c)
-    };
-    if !is_intact {
-        // SAFETY: just taken, and not used.
-        unsafe { magazine::put_small(size, block.as_ptr()) };
-        return None;
-    }
     // Field by field: what was written as words is slow to read as a whole.
     new.set_payload(with_size(t, size));
     new.set_child(c.child());
     new.set_name(name);
-    let are_sound = list::stand_in(c, new);
+    let done = if t & TOP == 0 {
+        list::can_be_taken_out(c).then(|| list::stand_in(c, new))
+    } else if list::is_alone(c) {
+        Some(list::stand_in(c, new))
+    } else {
+        list::stand_in_locked(c, new)
+    };
+    let Some(are_sound) = done else {
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put_small(size, block.as_ptr()) };
+        return None;
+    };
     c.kill(MOVED.as_ptr());
     if !are_sound {
         new.corrupted(c"child");
@@ -160,37 +161,22 @@ fn move_small(
     Some(new)
 }
 
-/// Is it a large chunk without any flag or child, and grows out of its block?
+/// Is it a large chunk without children, which may have no parent, and grows out of its block?
 #[inline(always)]
 fn may_move_large(c: Chunk, t: Payload, size: usize) -> bool {
-    t > SMALL_MAX as u64
-        && t < size as u64
-        && size < MAX_SIZE
-        && c.child().is_none()
-        && !is_same_large_block(t as usize, size)
+    let old = (t & !TOP) as usize;
+    let is_large = old > SMALL_MAX && old < size && size < MAX_SIZE;
+    is_large && c.child().is_none() && !is_same_large_block(old, size)
 }
 
 /// Such a chunk has malloc extend its block, or copy it.
 #[inline(never)]
-fn move_large(c: Chunk, old: usize, size: usize, name: *const c_char) -> Option<Chunk> {
-    if !list::take_out(c) {
-        c.corrupted(c"prev or next");
-        return None;
-    }
-    // Dead before it may be given away.
-    c.kill(null());
+fn move_large(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
     let (_, bytes) = large_class(HEADER + size);
-    // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
-    let Some(block) = (unsafe { sysmem::realloc(c.start(), bytes) }) else {
-        c.set_payload(old as Payload);
-        list::put_back(c);
-        return None;
-    };
-    let new = Chunk::at(block);
-    new.set_payload(size as Payload);
-    list::put_back(new);
-    new.set_name(name);
-    Some(new)
+    renamed(
+        malloc_moves(c, t, t & TOP | size as Payload, bytes, None)?,
+        name,
+    )
 }
 
 /// As [`resize`], step by step.
@@ -325,7 +311,6 @@ fn may_ask_malloc(c: Chunk, t: Payload, size: usize) -> bool {
 /// A chunk of which [`may_ask_malloc`] says so gets another size.
 fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     let destructor = refs::destructor_to_move(c, t)?;
-    let name = c.name();
     let is_coarse = size > size_of_payload(t) && grows_coarsely(c, size) && sysmem::every() == 0;
     let (bytes, exact) = if is_coarse {
         (coarse(HEADER + size), EXACT)
@@ -333,10 +318,25 @@ fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
         (magazine::whole(HEADER + size), sysmem::every())
     };
     let new_t = with_size(t, size) & !EXACT | exact;
+    let new = malloc_moves(c, t, new_t, bytes, destructor)?;
+    has_moved(c, new, t);
+    Some(new)
+}
+
+/// The block of a chunk, which is `t` and has that destructor, gets so many bytes by malloc, and
+/// the chunk becomes `new_t`.
+#[inline(always)]
+fn malloc_moves(
+    c: Chunk,
+    t: Payload,
+    new_t: Payload,
+    bytes: usize,
+    destructor: Option<usize>,
+) -> Option<Chunk> {
     let moved = list::relocate(c, t & TOP != 0, || {
+        cut_off(c, size_of_payload(t), size_of_payload(new_t));
         // Dead before it may be given away.
-        cut_off(c, size_of_payload(t), size);
-        c.kill(name);
+        c.kill(null());
         // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
         match unsafe { sysmem::realloc(c.start(), bytes) } {
             Some(block) => {
@@ -354,9 +354,7 @@ fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
         c.corrupted(c"prev or next");
         return None;
     };
-    let new = new?;
-    has_moved(c, new, t);
-    Some(new)
+    new
 }
 
 /// A pool member or cache object finds a new place: elsewhere in its pool, or from malloc.
@@ -408,27 +406,29 @@ fn elsewhere(
     place: NonNull<u8>,
     new_t: Payload,
 ) -> Option<Chunk> {
-    let is_top = t & TOP != 0;
     let destructor = refs::destructor_to_move(c, t)?;
-    if !list::is_intact(c, is_top) {
-        c.corrupted(c"prev or next");
-        return None;
-    }
-    {
-        // Neighbours may be changing its links.
-        let _lock = is_top.then(root::lock_links);
-        // SAFETY: both places hold a header, and do not overlap.
-        unsafe { place.as_ptr().copy_from_nonoverlapping(c.start(), HEADER) };
-    }
     let new = Chunk::at(place);
-    // SAFETY: both places hold so many bytes behind it.
+    // SAFETY: both places hold so many bytes, and do not overlap.
     unsafe {
         let user: *const u8 = c.user().cast_const().cast();
         user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t).min(size));
     }
+    // Neighbours may be changing its links.
+    let lock = (t & TOP != 0).then(root::lock_links);
+    if !list::is_intact_locked(c) {
+        drop(lock);
+        c.corrupted(c"prev or next");
+        return None;
+    }
+    // SAFETY: both places hold a header, and do not overlap.
+    unsafe { place.as_ptr().copy_from_nonoverlapping(c.start(), HEADER) };
     // Who holds it holds the old place, which owns nothing any more.
     new.moved_from(c, destructor, new_t & !HELD);
-    list::replace(c, new, is_top);
+    let are_sound = list::stand_in(c, new);
+    drop(lock);
+    if !are_sound {
+        new.corrupted(c"child");
+    }
     has_moved(c, new, t);
     // What is left there: a block, or a member of the pool of `new`.
     let mut left = t & !(SPECIAL | DTOR | TOP);
