@@ -952,7 +952,8 @@ unsafe fn realloc_slow(
         // SAFETY: the module's rule.
         return unsafe { talloc_named_const(ctx, size, name) };
     }
-    user_of(realloc::resize(chunk!(ptr, null_mut()), size, name))
+    // SAFETY: the module's rule.
+    unsafe { realloc::resize(ctx, ptr, size, name) }
 }
 
 /// talloc_realloc_size() as a function, for those who want a pointer to one.

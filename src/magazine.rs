@@ -496,6 +496,32 @@ pub fn fresh_large(size: usize) -> Option<NonNull<u8>> {
     sysmem::malloc(whole)
 }
 
+/// The same for any size.
+#[inline]
+pub fn fresh_block(size: usize) -> Option<NonNull<u8>> {
+    if size <= SMALL_MAX {
+        fresh_small(size)
+    } else {
+        fresh_large(size)
+    }
+}
+
+/// A block that stays where it is was of the class of a chunk of `old` user bytes, or of none, and
+/// is of that of `new` from now on.
+#[inline(always)]
+pub fn reclassify(old: Option<usize>, new: Option<usize>) {
+    let Some(m) = mine() else { return };
+    let is_small = |&size: &usize| size <= SMALL_MAX;
+    // SAFETY: this thread's.
+    let allowance = unsafe { &mut (*m).allowance };
+    if let Some(size) = old.filter(is_small) {
+        allowance.went_back(small_class(size), 1);
+    }
+    if let Some(size) = new.filter(is_small) {
+        allowance.came(small_class(size), 1);
+    }
+}
+
 /// A block of `class` from the depot or from malloc.  While somebody watches it is just
 /// as large as it has to be.
 #[inline]

@@ -404,6 +404,27 @@ pub fn resize(c: Chunk, t: Payload, size: usize) -> Option<Resized> {
     Some(Resized::Same)
 }
 
+/// The record of the pool of what is just a member, if nobody watches and it is not the only one.
+#[inline(always)]
+pub fn with_others(c: Chunk) -> Option<*mut Record> {
+    let r = records::pool_around(c)?;
+    // Below 0 in a cache.
+    (record!(r).live as i32 > (OWN + ONE) as i32).then_some(r)
+}
+
+/// As [`resize`] for such a member, of `old` bytes.  False, and nothing is done, if there is no
+/// room for it here.
+#[inline(always)]
+pub fn resize_fast(r: *mut Record, c: Chunk, old: usize, size: usize) -> bool {
+    let end = |size| c.start().wrapping_add(round(HEADER + size) - LESS);
+    let (old_end, new_end) = (end(old), end(size));
+    if old_end == record!(r).next && new_end <= end_of(r) {
+        record!(r).next = new_end;
+        return true;
+    }
+    new_end <= old_end
+}
+
 /// The record of the pool or cache in which a `MEMBER` lies.
 fn record_of_member(c: Chunk, t: Payload) -> Option<*mut Record> {
     Some(outer(record_of(c, t)?, t))

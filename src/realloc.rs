@@ -9,15 +9,16 @@
 
 use crate::header::{
     Chunk, DTOR, DYING, EXACT, HANDLE, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, REF,
-    RUNNING, SPECIAL, TOP, size_of_payload,
+    RUNNING, SPECIAL, TOP, is_alive, size_of_payload, user_of,
 };
 use crate::limit::{self, Account};
 use crate::magazine::{self, OfThread};
 use crate::pool::{self, Resized};
+use crate::shed::{Kind, Member};
 use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, large_class, small_room};
 use crate::{list, refs, root, shed, sysmem, tools};
 use core::ffi::{CStr, c_char, c_void};
-use core::ptr::{NonNull, null};
+use core::ptr::{NonNull, null, null_mut};
 
 /// Shrinking by less than this keeps a malloc'd block as it is.
 const KEPT: usize = 1024;
@@ -62,45 +63,164 @@ pub unsafe fn grow_fast(
 /// Where a chunk was freed that moved.
 const MOVED: &CStr = c"talloc_realloc";
 
-/// Gives `c` the size `size`.  A chunk that grew or moved also gets the name `name`; one
-/// that stayed in its place in a pool does not, nor one that shrank a little without a
-/// limit.  `None` leaves everything as it was: too large, referenced, a pool, no memory, a
-/// limit, or a move that a running free does not allow.
+/// Gives a chunk, of which [`grow_fast`] has answered `None`, the size `size`.  One that grew or
+/// moved also gets the name `name`; one that stayed in its place in a pool does not, nor one that
+/// shrank a little without a limit.  NULL leaves everything as it was: no chunk, which is a fault;
+/// too large, referenced, a pool, no memory, a limit, or a move that a running free does not
+/// allow.
+///
+/// # Safety
+/// As for [`Chunk::checked`]; not for NULL.
 #[inline(always)]
-pub fn resize(c: Chunk, size: usize, name: *const c_char) -> Option<Chunk> {
+pub unsafe fn resize(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
     let t = c.payload();
     if may_move_small(c, t, size) {
-        // Nobody watches, or the chunk would be `EXACT`.
-        let kept = OfThread::now().pop(size);
-        let block = kept.or_else(|| magazine::fresh_small(size))?;
-        if let Some(new) = move_small(c, t, size, block, name) {
-            let old = size_of_payload(t);
-            // SAFETY: the block of a plain chunk that is gone.
-            unsafe {
-                if kept.is_some() {
-                    magazine::put_small(old, c.start());
-                } else {
-                    magazine::put_replaced(old, c.start());
-                }
-            }
-            return Some(new);
-        }
+        return small(ctx, ptr, size, name, t);
+    }
+    if Member::is(t) {
+        return member(ctx, ptr, size, name, t);
     }
     if may_move_large(c, t, size) {
-        return move_large(c, t, size, name);
+        return large(ctx, ptr, size, name, t);
     }
-    resize_slow(c, t, size, name)
+    if t & !SIMPLE == 0 && shrinks_little(t, size) {
+        return shrink(ctx, ptr, size, name, t);
+    }
+    any(ctx, ptr, size, name, t)
 }
 
-/// The same for what keeps its block, or has flags.
+// The arguments of what follows are where the callers of `resize` have them.
+
+/// A small chunk moves to a block of another class.
 #[inline(never)]
-fn resize_slow(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
+fn small(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    // Nobody watches, or the chunk would be `EXACT`.
+    let kept = OfThread::now().pop_block(HEADER + size);
+    let Some(block) = kept.or_else(|| magazine::fresh_block(size)) else {
+        return null_mut();
+    };
+    let Some(new) = move_small(c, t, size, block, name) else {
+        return any(ctx, ptr, size, name, t);
+    };
     let old = size_of_payload(t);
-    if t & !(SIMPLE | EXACT) == 0 {
-        if size == old {
-            return Some(c);
+    // SAFETY: the block of a plain chunk that is gone.
+    unsafe {
+        if kept.is_some() {
+            magazine::put_small(old, c.start());
+        } else {
+            magazine::put_replaced(old, c.start());
         }
-        if size < old && old - size < KEPT {
+    }
+    new.user()
+}
+
+/// What is just a member of a pool gets another size, there or elsewhere in the pool.
+#[inline(never)]
+fn member(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    if size < MAX_SIZE {
+        if let Some(r) = pool::with_others(c) {
+            if pool::resize_fast(r, c, size_of_payload(t), size) {
+                c.set_payload(with_size(t, size));
+                return ptr;
+            }
+            return other_member(ctx, ptr, size, name, t);
+        }
+    }
+    any(ctx, ptr, size, name, t)
+}
+
+/// The same where it has no room to grow, and is not the only one.
+#[inline(never)]
+fn other_member(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    match move_in_pool(Chunk::before(ptr), t, size, name) {
+        Some(new) => new.user(),
+        None => any(ctx, ptr, size, name, t),
+    }
+}
+
+/// A large chunk has malloc extend its block, or copy it.
+#[inline(never)]
+fn large(
+    _ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let (_, bytes) = large_class(HEADER + size);
+    let new_t = t & TOP | size as Payload;
+    match malloc_moves(Chunk::before(ptr), t, new_t, bytes, None) {
+        Some(new) => {
+            new.set_name(name);
+            new.user()
+        }
+        None => null_mut(),
+    }
+}
+
+/// What becomes a little smaller keeps its block, and its name.
+#[inline(never)]
+fn shrink(
+    _ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    _name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    keep_block(Chunk::before(ptr), t, size);
+    ptr
+}
+
+/// What keeps its block, or has flags, or is no chunk.
+#[inline(never)]
+fn any(
+    _ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    if !is_alive(t) {
+        c.bad();
+        return null_mut();
+    }
+    user_of(resize_any(c, t, size, name))
+}
+
+fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
+    let old = size_of_payload(t);
+    if size == old && t & (REF | POOL | HANDLE) == 0 {
+        return Some(c);
+    }
+    if t & !(SIMPLE | EXACT) == 0 {
+        if shrinks_little(t, size) {
             keep_block(c, t, size);
             return Some(c);
         }
@@ -111,14 +231,14 @@ fn resize_slow(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option
             return renamed(with_malloc(c, t, size)?, name);
         }
     }
-    resize_any(c, t, size, name)
+    resize_odd(c, t, size, name)
 }
 
 /// Is it a small chunk, which may have no parent, and grows out of its block into one of another
 /// class?
 #[inline(always)]
 fn may_move_small(c: Chunk, t: Payload, size: usize) -> bool {
-    let is_small = t & !TOP <= SMALL_MAX as u64 && size <= SMALL_MAX;
+    let is_small = t & !TOP <= SMALL_MAX as u64 && size < MAX_SIZE;
     is_small && size > small_room(size_of_payload(t)) && !grows_coarsely(c, size)
 }
 
@@ -133,15 +253,7 @@ fn move_small(
     name: *const c_char,
 ) -> Option<Chunk> {
     let new = Chunk::at(block);
-    // SAFETY: both blocks have room for that, and do not overlap.
-    unsafe {
-        let user: *const u8 = c.user().cast_const().cast();
-        user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t));
-    }
-    // Field by field: what was written as words is slow to read as a whole.
-    new.set_payload(with_size(t, size));
-    new.set_child(c.child());
-    new.set_name(name);
+    copy(c, t, new, size, name);
     let done = if t & TOP == 0 {
         list::can_be_taken_out(c).then(|| list::stand_in(c, new))
     } else if list::is_alone(c) {
@@ -151,14 +263,35 @@ fn move_small(
     };
     let Some(are_sound) = done else {
         // SAFETY: just taken, and not used.
-        unsafe { magazine::put_small(size, block.as_ptr()) };
+        unsafe { magazine::put(HEADER + size, block.as_ptr()) };
         return None;
     };
+    Some(moved(c, new, are_sound))
+}
+
+/// What is `c`, which is `t`, is at `new`, too, with that size and name, but for the links to it,
+/// its neighbours and its parent.
+#[inline(always)]
+fn copy(c: Chunk, t: Payload, new: Chunk, size: usize, name: *const c_char) {
+    // SAFETY: both places have room for that, and do not overlap.
+    unsafe {
+        let user: *const u8 = c.user().cast_const().cast();
+        user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t));
+    }
+    // Field by field: what was written as words is slow to read as a whole.
+    new.set_payload(with_size(t, size));
+    new.set_child(c.child());
+    new.set_name(name);
+}
+
+/// The links lead to `new` in place of `c`, perhaps not those of all children.
+#[inline(always)]
+fn moved(c: Chunk, new: Chunk, are_sound: bool) -> Chunk {
     c.kill(MOVED.as_ptr());
     if !are_sound {
         new.corrupted(c"child");
     }
-    Some(new)
+    new
 }
 
 /// Is it a large chunk without children, which may have no parent, and grows out of its block?
@@ -169,30 +302,33 @@ fn may_move_large(c: Chunk, t: Payload, size: usize) -> bool {
     is_large && c.child().is_none() && !is_same_large_block(old, size)
 }
 
-/// Such a chunk has malloc extend its block, or copy it.
-#[inline(never)]
-fn move_large(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
-    let (_, bytes) = large_class(HEADER + size);
-    renamed(
-        malloc_moves(c, t, t & TOP | size as Payload, bytes, None)?,
-        name,
-    )
+/// What is just a member moves to the free room of its pool; `None`, and nothing is done, if there
+/// is none for it, or if links do not lead back.
+#[inline(always)]
+fn move_in_pool(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
+    if !list::can_be_taken_out(c) {
+        return None;
+    }
+    let (place, r) = pool::carve_fast(c, HEADER + size).ok()?;
+    let new = place.take();
+    copy(c, t, new, size, name);
+    new.set_home(r.cast());
+    let are_sound = list::stand_in(c, new);
+    pool::Leaving::of(r).leave(c, size_of_payload(t));
+    Some(moved(c, new, are_sound))
 }
 
-/// As [`resize`], step by step.
+/// The same, step by step.
 #[inline(never)]
-fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
+fn resize_odd(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
     if size >= MAX_SIZE || t & (REF | POOL | HANDLE) != 0 {
         return None;
     }
     let old = size_of_payload(t);
-    if size == old {
-        return Some(c);
-    }
     if t & MEMBER != 0 {
         return match pool::resize(c, t, size)? {
             Resized::Same => {
-                cut_off(c, old, size);
+                cut_off(c, t, size);
                 c.set_payload(with_size(c.payload(), size));
                 Some(c)
             }
@@ -206,7 +342,7 @@ fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
         };
     }
     let account = limit::of_child(c, t);
-    if size < old && old - size < KEPT {
+    if shrinks_little(t, size) {
         limit::uncharge(account, old - size);
         keep_block(c, t, size);
         if !account.is_null() {
@@ -235,11 +371,20 @@ fn with_size(t: Payload, size: usize) -> Payload {
     t & !(MAX_SIZE as Payload - 1) | size as Payload
 }
 
-/// What a chunk that shrinks in its place loses may be a secret.
-fn cut_off(c: Chunk, old: usize, size: usize) {
-    if size < old {
+/// What a chunk that shrinks in its place loses may be a secret: it is written over if that is
+/// wanted, and then every chunk is `EXACT`.
+fn cut_off(c: Chunk, t: Payload, size: usize) {
+    let old = size_of_payload(t);
+    if t & EXACT != 0 && size < old {
         sysmem::fill(c.user().wrapping_byte_add(size), old - size);
     }
+}
+
+/// Is that less, but not by so much that another block were better?
+#[inline(always)]
+fn shrinks_little(t: Payload, size: usize) -> bool {
+    let old = size_of_payload(t);
+    size < old && old - size < KEPT
 }
 
 /// Gives a chunk that size if its block is of the class for it.
@@ -249,20 +394,25 @@ fn stays(c: Chunk, t: Payload, size: usize) -> bool {
     if t & EXACT != 0 || !is_same_block(old, size) {
         return false;
     }
-    cut_off(c, old, size);
     c.set_payload(with_size(t, size));
     true
 }
 
-/// A chunk gets `size`, which is less, in the block it has.
+/// A chunk gets `size`, which is less, in the block it has.  That is of the class of `size` from
+/// then on, unless it is much larger.
+#[inline(always)]
 fn keep_block(c: Chunk, t: Payload, size: usize) {
-    cut_off(c, size_of_payload(t), size);
-    let exact = if is_same_block(size_of_payload(t), size) {
-        0
-    } else {
-        EXACT
-    };
-    c.set_payload(with_size(t, size) | exact);
+    let old = size_of_payload(t);
+    cut_off(c, t, size);
+    let mut new_t = with_size(t, size);
+    if t & EXACT == 0 && !is_same_block(old, size) {
+        let is_much_larger = 2 * (HEADER + old) > 3 * (HEADER + size);
+        if is_much_larger {
+            new_t |= EXACT;
+        }
+        magazine::reclassify(Some(old), (!is_much_larger).then_some(size));
+    }
+    c.set_payload(new_t);
 }
 
 /// A chunk with a block of its own gets another size, perhaps another block.
@@ -319,6 +469,8 @@ fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     };
     let new_t = with_size(t, size) & !EXACT | exact;
     let new = malloc_moves(c, t, new_t, bytes, destructor)?;
+    let class_of = |t: Payload| (t & EXACT == 0).then_some(size_of_payload(t));
+    magazine::reclassify(class_of(t), class_of(new_t));
     has_moved(c, new, t);
     Some(new)
 }
@@ -334,7 +486,7 @@ fn malloc_moves(
     destructor: Option<usize>,
 ) -> Option<Chunk> {
     let moved = list::relocate(c, t & TOP != 0, || {
-        cut_off(c, size_of_payload(t), size_of_payload(new_t));
+        cut_off(c, t, size_of_payload(new_t));
         // Dead before it may be given away.
         c.kill(null());
         // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.

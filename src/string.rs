@@ -160,8 +160,12 @@ unsafe fn append(c: Chunk, at: usize, text: *const c_char, length: usize) -> Opt
     }
     let offset = text.addr().wrapping_sub(c.user().addr());
     let inside = offset < c.size();
-    let new = realloc::resize(c, at + length + 1, c.name())?;
-    let start: *mut c_char = new.user().cast();
+    let size = at + length + 1;
+    // SAFETY: a chunk that is alive.
+    let start: *mut c_char = unsafe { realloc::resize(null(), c.user(), size, c.name()).cast() };
+    if start.is_null() {
+        return None;
+    }
     let text = if inside {
         start.wrapping_add(offset).cast_const()
     } else {
@@ -173,6 +177,7 @@ unsafe fn append(c: Chunk, at: usize, text: *const c_char, length: usize) -> Opt
         start.add(at).copy_from(text, length);
         start.add(at + length).write(0);
     }
+    let new = Chunk::before(start.cast());
     new.set_name(start);
     Some(new)
 }
