@@ -232,6 +232,19 @@ impl Charge {
     }
 }
 
+/// Charges so many bytes more for the block of `c`, if the account that stands alone and counts it
+/// has room for that; not if `c` owns it.
+#[inline(always)]
+pub fn charge_more(c: Chunk, bytes: usize) -> bool {
+    let a = record!(records::at(c.home()).cast::<Account>());
+    let used = a.used.load(Relaxed).wrapping_add(bytes);
+    if a.kind != Kind::Account || used > a.max || a.owner == records::stands_for(c) {
+        return false;
+    }
+    a.used.store(used, Relaxed);
+    true
+}
+
 /// A block that can leave an account that stands alone.
 pub struct Leaving {
     account: *mut Account,

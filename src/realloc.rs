@@ -13,10 +13,10 @@ use crate::header::{
 };
 use crate::limit::{self, Account};
 use crate::magazine::{self, OfThread};
-use crate::pool::{self, Resized};
-use crate::shed::{Kind, Member};
+use crate::pool::{self, NoPlace, Resized};
+use crate::shed::{Kind, Limited, Member};
 use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, large_class, small_room};
-use crate::{list, refs, root, shed, sysmem, tools};
+use crate::{list, records, refs, root, shed, sysmem, tools};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
 
@@ -89,6 +89,9 @@ pub unsafe fn resize(
     if may_move_large(c, t, size) {
         return large(ctx, ptr, size, name, t);
     }
+    if Limited::is(t) && may_move_small(c, t ^ LIMIT, size) {
+        return limited(ctx, ptr, size, name, t);
+    }
     if t & !SIMPLE == 0 && shrinks_little(t, size) {
         return shrink(ctx, ptr, size, name, t);
     }
@@ -149,7 +152,8 @@ fn member(
     any(ctx, ptr, size, name, t)
 }
 
-/// The same where it has no room to grow, and is not the only one.
+/// The same where it has no room to grow, and is not the only one: it moves to the free room of
+/// its pool, or else to a block of its own.
 #[inline(never)]
 fn other_member(
     ctx: *const c_void,
@@ -158,10 +162,34 @@ fn other_member(
     name: *const c_char,
     t: Payload,
 ) -> *mut c_void {
-    match move_in_pool(Chunk::before(ptr), t, size, name) {
-        Some(new) => new.user(),
-        None => any(ctx, ptr, size, name, t),
+    let c = Chunk::before(ptr);
+    if !list::can_be_taken_out(c) {
+        return any(ctx, ptr, size, name, t);
     }
+    let (new, new_t) = match pool::carve_fast(c, HEADER + size) {
+        Ok((place, r)) => {
+            let new = place.take();
+            new.set_home(r.cast());
+            (new, MEMBER)
+        }
+        Err(NoPlace::Full) if !limit::any() => {
+            let kept = OfThread::now().pop_block(HEADER + size);
+            let Some(block) = kept.or_else(|| magazine::fresh_block(size)) else {
+                return null_mut();
+            };
+            if c.child().is_some() {
+                pool::scatter(c, t);
+            }
+            (Chunk::at(block), 0)
+        }
+        Err(_) => return any(ctx, ptr, size, name, t),
+    };
+    copy(c, t, new, new_t | size as Payload, name);
+    let are_sound = list::stand_in(c, new);
+    if let Some(r) = records::pool_around(c) {
+        pool::Leaving::of(r).leave(c, size_of_payload(t));
+    }
+    moved(c, new, are_sound).user()
 }
 
 /// A large chunk has malloc extend its block, or copy it.
@@ -182,6 +210,35 @@ fn large(
         }
         None => null_mut(),
     }
+}
+
+/// A small chunk that a limit counts moves to a block of another class.
+#[inline(never)]
+fn limited(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    let old = size_of_payload(t);
+    let kept = OfThread::now().pop_block(HEADER + size);
+    let Some(block) = kept.or_else(|| magazine::fresh_block(size)) else {
+        return null_mut();
+    };
+    if !list::can_be_taken_out(c) || !limit::charge_more(c, size - old) {
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put(HEADER + size, block.as_ptr()) };
+        return any(ctx, ptr, size, name, t);
+    }
+    let new = Chunk::at(block);
+    new.set_home(c.home());
+    copy(c, t, new, with_size(t, size), name);
+    let new = moved(c, new, list::stand_in(c, new));
+    // SAFETY: the block of a small chunk that is gone.
+    unsafe { magazine::put_small(old, c.start()) };
+    new.user()
 }
 
 /// What becomes a little smaller keeps its block, and its name.
@@ -253,7 +310,7 @@ fn move_small(
     name: *const c_char,
 ) -> Option<Chunk> {
     let new = Chunk::at(block);
-    copy(c, t, new, size, name);
+    copy(c, t, new, with_size(t, size), name);
     let done = if t & TOP == 0 {
         list::can_be_taken_out(c).then(|| list::stand_in(c, new))
     } else if list::is_alone(c) {
@@ -269,17 +326,17 @@ fn move_small(
     Some(moved(c, new, are_sound))
 }
 
-/// What is `c`, which is `t`, is at `new`, too, with that size and name, but for the links to it,
-/// its neighbours and its parent.
+/// What is `c`, which is `t`, is at `new`, too, as `new_t` and with that name, but for the links to
+/// it, its neighbours and its parent.
 #[inline(always)]
-fn copy(c: Chunk, t: Payload, new: Chunk, size: usize, name: *const c_char) {
+fn copy(c: Chunk, t: Payload, new: Chunk, new_t: Payload, name: *const c_char) {
     // SAFETY: both places have room for that, and do not overlap.
     unsafe {
         let user: *const u8 = c.user().cast_const().cast();
         user.copy_to_nonoverlapping(new.user().cast(), size_of_payload(t));
     }
     // Field by field: what was written as words is slow to read as a whole.
-    new.set_payload(with_size(t, size));
+    new.set_payload(new_t);
     new.set_child(c.child());
     new.set_name(name);
 }
@@ -300,22 +357,6 @@ fn may_move_large(c: Chunk, t: Payload, size: usize) -> bool {
     let old = (t & !TOP) as usize;
     let is_large = old > SMALL_MAX && old < size && size < MAX_SIZE;
     is_large && c.child().is_none() && !is_same_large_block(old, size)
-}
-
-/// What is just a member moves to the free room of its pool; `None`, and nothing is done, if there
-/// is none for it, or if links do not lead back.
-#[inline(always)]
-fn move_in_pool(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<Chunk> {
-    if !list::can_be_taken_out(c) {
-        return None;
-    }
-    let (place, r) = pool::carve_fast(c, HEADER + size).ok()?;
-    let new = place.take();
-    copy(c, t, new, size, name);
-    new.set_home(r.cast());
-    let are_sound = list::stand_in(c, new);
-    pool::Leaving::of(r).leave(c, size_of_payload(t));
-    Some(moved(c, new, are_sound))
 }
 
 /// The same, step by step.
