@@ -55,13 +55,12 @@ static void with_destructor(void *ptr)
 }
 
 /* As large as that at first, and so much more each time. */
-static void grow(size_t step, int times)
+static void grow(void *parent, size_t size, size_t step, int times)
 {
-	char *p = talloc_size(root, step);
-	int i;
+	char *p = talloc_size(parent, size);
 
-	for (i = 2; i <= times; i++)
-		p = talloc_realloc_size(root, p, step * i);
+	while (--times > 0)
+		p = talloc_realloc_size(parent, p, size += step);
 	talloc_free(p);
 }
 
@@ -146,14 +145,17 @@ static void python_object(void *of)
 	ROW("realloc to the same size", chunk = talloc_realloc_size(root, chunk, 50))           \
 	ROW("realloc to less, little",                                                          \
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 200), 190)))                \
+	ROW("realloc to less, by half",                                                         \
+	    talloc_free(talloc_realloc_size(root, talloc_size(root, 80), 40)))                  \
 	ROW("realloc to less, much",                                                            \
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 2000), 190)))               \
 	ROW("realloc from 100 to 300",                                                          \
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 100), 300)))                \
 	ROW("realloc from 5,000 to 9,000",                                                      \
 	    talloc_free(talloc_realloc_size(root, talloc_size(root, 5000), 9000)))              \
-	ROW("realloc, ten times 20 more", grow(20, 10))                                         \
-	ROW("realloc, forty times 20 more", grow(20, 40))                                       \
+	ROW("realloc, ten times 20 more", grow(root, 20, 20, 10))                               \
+	ROW("realloc, forty times 20 more", grow(root, 20, 20, 40))                             \
+	ROW("realloc, forty times 200 more from 1,200", grow(root, 1200, 200, 40))              \
 	ROW("list of 20 texts below it", talloc_free(list_of(20)))                              \
 	ROW("list of 200 texts below it", talloc_free(list_of(200)))                            \
 	ROW("realloc from nothing, to nothing",                                                 \
@@ -209,6 +211,7 @@ static void python_object(void *of)
 	ROW("member with two children, free",                                                   \
 	    { void *p = talloc_new(pool); talloc_new(p); talloc_new(p); talloc_free(p); })      \
 	ROW("member, strdup, free", talloc_free(talloc_strdup(pool, text)))                     \
+	ROW("member, realloc, ten times 20 more", grow(pool, 20, 20, 10))                       \
 	ROW("member, realloc in the pool",                                                      \
 	    talloc_free(talloc_realloc_size(pool, talloc_size(pool, 100), 300)))                \
 	ROW("member, reference, unlink, free", {                                                \
@@ -221,6 +224,7 @@ static void python_object(void *of)
 	ROW("no parent: new, free", talloc_free(talloc_new(NULL)))                              \
 	ROW("no parent: two children, free",                                                    \
 	    { void *p = talloc_new(NULL); talloc_new(p); talloc_new(p); talloc_free(p); })      \
+	ROW("no parent: realloc, ten times 20 more", grow(NULL, 20, 20, 10))                    \
 	ROW("no parent: stolen below one",                                                      \
 	    { void *p = talloc_new(NULL); talloc_steal(root, p); talloc_free(p); })             \
 	ROW("no parent: new, unlink", talloc_unlink(NULL, talloc_new(NULL)))                    \
@@ -232,6 +236,7 @@ static void python_object(void *of)
 #define LIMIT_ROWS(ROW)                                                                         \
 	ROW("below a limit: new, free", talloc_free(talloc_new(limited)))                       \
 	ROW("below a limit: 5,000 bytes, free", talloc_free(talloc_size(limited, 5000)))        \
+	ROW("below a limit: realloc, ten times 20 more", grow(limited, 20, 20, 10))             \
 	ROW("below a limit: three levels, free",                                                \
 	    { void *p = talloc_new(limited); talloc_new(talloc_new(p)); talloc_free(p); })      \
 	ROW("below a limit: pool, free", talloc_free(talloc_pool(limited, 1000)))               \
@@ -254,6 +259,7 @@ static void python_object(void *of)
 	ROW("tracked: new, free", talloc_free(talloc_new(NULL)))                                \
 	ROW("tracked: two children, free",                                                      \
 	    { void *p = talloc_new(NULL); talloc_new(p); talloc_new(p); talloc_free(p); })      \
+	ROW("tracked: realloc, ten times 20 more", grow(NULL, 20, 20, 10))                      \
 	ROW("tracked: stolen below one",                                                        \
 	    { void *p = talloc_new(NULL); talloc_steal(root, p); talloc_free(p); })             \
 	ROW("tracked: new, unlink", talloc_unlink(NULL, talloc_new(NULL)))                      \

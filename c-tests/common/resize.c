@@ -1,5 +1,8 @@
-/* Resizing outside of pools. */
+/* Resizing, for the most part outside of pools. */
 #include "test.h"
+
+/* talloc_set_memlimit is deprecated, and here to stay. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 #define LIMIT ((size_t)0x10000000)
 
@@ -310,10 +313,7 @@ static void test_no_memory(void)
 	char *p = filled(100);
 	void *child = talloc_size(p, 1);
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 	CHECK_INT(talloc_set_memlimit(ctx, 10000), 0);
-#pragma GCC diagnostic pop
 	errno = 0;
 	CHECK(_talloc_realloc(ctx, p, 20000, "new") == NULL);
 	CHECK_INT(errno, ENOMEM);
@@ -344,8 +344,6 @@ static void test_own_limit(void)
 	char *p = filled(100), *old = p;
 	void *child;
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 	CHECK_INT(talloc_set_memlimit(p, 500000), 0);
 	talloc_size(ctx, 100);
 	p = talloc_realloc_size(ctx, p, 300000);
@@ -355,7 +353,6 @@ static void test_own_limit(void)
 	child = talloc_size(p, 150000);
 	CHECK(talloc_parent(child) == p);
 	CHECK(talloc_size(child, 100000) == NULL);
-#pragma GCC diagnostic pop
 	CHECK_INT(talloc_free(p), 0);
 }
 
@@ -505,41 +502,68 @@ static void test_list_of_children(void)
 	CHECK_INT(talloc_total_blocks(ctx), 1);
 }
 
-/* To and fro between sizes, with neighbours, without a parent, with a destructor. */
-static void test_to_and_fro(void)
+/* To and fro between sizes, with a neighbour, a child, a destructor. */
+static void to_and_fro(void *parent, bool with_child, bool with_destructor)
 {
 	static const size_t sizes[] = { 200, 30, 31, 400, 399, 10, 900, 901, 2000, 1500, 3000,
-		2999, 600, 8000, 7500, 100, 1016, 1017, 1, 700, 20000, 18000, 64 };
-	size_t n = sizeof(sizes) / sizeof(sizes[0]), i, least;
-	int round, bad = 0;
+		2999, 600, 8000, 7500, 100, 90, 60, 1016, 1017, 1, 700, 20000, 18000, 64 };
+	size_t n = sizeof(sizes) / sizeof(sizes[0]), i, least = 0;
+	char *p = talloc_named_const(parent, 0, "p");
+	void *newer = talloc_named_const(parent, 1, "newer");
+	void *above = talloc_parent(newer), *child = NULL;
+	int bad = 0;
 
-	for (round = 0; round < 6; round++) {
-		void *parent = round % 2 ? NULL : ctx;
-		char *p = talloc_named_const(parent, 0, "p");
-		void *newer = talloc_named_const(parent, 1, "newer");
+	if (with_child)
+		child = talloc_named_const(p, 3, "child");
+	if (with_destructor)
+		talloc_set_destructor(p, count_destroyed);
+	destroyed = 0;
+	for (i = 0; i < n * 3; i++) {
+		size_t size = sizes[i % n], k;
 
-		if (round > 3)
-			talloc_set_destructor(p, count_destroyed);
-		destroyed = 0;
-		least = 0;
-		for (i = 0; i < n * 3; i++) {
-			size_t size = sizes[i % n], k;
-
-			p = talloc_realloc_size(parent, p, size);
-			bad += talloc_get_size(p) != size || talloc_parent(p) != parent;
-			if (size < least)
-				least = size;
-			bad += !still_filled(p, least);
-			for (k = least; k < size; k++)
-				p[k] = (char)(k * 7 + 1);
+		p = talloc_realloc_size(parent, p, size);
+		bad += talloc_get_size(p) != size || talloc_parent(p) != above;
+		bad += talloc_total_size(p) != size + (with_child ? 3 : 0);
+		bad += with_child && talloc_parent(child) != p;
+		if (size < least)
 			least = size;
-		}
-		CHECK_INT(destroyed, 0);
-		CHECK_INT(talloc_free(p), 0);
-		CHECK_INT(destroyed, round > 3);
-		CHECK_INT(talloc_free(newer), 0);
+		bad += !still_filled(p, least);
+		for (k = least; k < size; k++)
+			p[k] = (char)(k * 7 + 1);
+		least = size;
 	}
 	CHECK_INT(bad, 0);
+	CHECK_INT(destroyed, 0);
+	CHECK_INT(talloc_free(p), 0);
+	CHECK_INT(destroyed, with_destructor);
+	CHECK_INT(talloc_free(newer), 0);
+}
+
+static void test_to_and_fro(void)
+{
+	int with;
+
+	for (with = 0; with < 4; with++) {
+		void *limited = talloc_named_const(ctx, 0, "limited");
+		void *pool = talloc_pool(ctx, 100000), *full = talloc_pool(ctx, 1500);
+		void *member = talloc_named_const(talloc_pool(ctx, 6000), 0, "member");
+
+		talloc_set_memlimit(limited, 50000);
+		to_and_fro(ctx, with & 1, with & 2);
+		to_and_fro(NULL, with & 1, with & 2);
+		to_and_fro(limited, with & 1, with & 2);
+		/* Nothing of it is left that counts. */
+		CHECK(talloc_size(limited, 49000) != NULL);
+		CHECK_INT(talloc_free(limited), 0);
+		to_and_fro(pool, with & 1, with & 2);
+		to_and_fro(full, with & 1, with & 2);
+		to_and_fro(member, with & 1, with & 2);
+		CHECK_INT(talloc_total_blocks(ctx), 5);
+		talloc_free_children(ctx);
+		talloc_enable_null_tracking_no_autofree();
+		to_and_fro(NULL, with & 1, with & 2);
+		talloc_disable_null_tracking();
+	}
 }
 
 /* A handle's owner is moved, then freed: the reference goes, by the new place. */
