@@ -17,6 +17,7 @@
 //! `TOP`, and their links change under the lock of `root`.
 
 use crate::header::{Chunk, Link, TOP};
+use crate::lock::Locked;
 use crate::root;
 use core::sync::atomic::{Ordering::Release, compiler_fence};
 
@@ -270,34 +271,41 @@ fn leads_back_meanwhile(from: Chunk, link: Link, to: Chunk) -> bool {
     before || Chunk::of_child_link(pprev).is_some_and(|o| is_like(o) && o.child() == Some(to))
 }
 
-/// Takes `c` out of its list, runs `f`, which may move it to another place, with its links,
-/// and puts what it is then where it was.  `None` from `f` means that `c` is where it was.
-/// False in place of that if `c` is not as it should be in its list.
-#[inline(always)]
-pub fn relocate(
+/// A chunk that is out of its list while it moves; its own links are as they were.
+pub struct Apart {
     c: Chunk,
-    is_top: bool,
-    f: impl FnOnce() -> Option<Chunk>,
-) -> Result<Option<Chunk>, ()> {
-    // Nobody else may change the list meanwhile.
+    is_listed: bool,
+    /// Nobody else may change the list meanwhile.
+    _lock: Option<Locked>,
+}
+
+/// Takes `c` out of its list, if it is in one; `None`, and nothing is done, if it is not as it
+/// should be there.
+#[inline(always)]
+pub fn set_apart(c: Chunk, is_top: bool) -> Option<Apart> {
     let lock = is_top.then(root::lock_links);
     let is_listed = !c.pprev().is_null();
     if is_listed && !take_out(c) {
-        return Err(());
+        return None;
     }
-    let Some(new) = f() else {
-        if is_listed {
-            put_back(c);
+    Some(Apart {
+        c,
+        is_listed,
+        _lock: lock,
+    })
+}
+
+impl Apart {
+    /// It was moved to `new`, with its links, or is where it was: that comes in its place.
+    #[inline(always)]
+    pub fn put(self, new: Chunk) {
+        let are_sound = new == self.c || take_children_along(self.c, new);
+        if self.is_listed {
+            put_back(new);
         }
-        return Ok(None);
-    };
-    let are_sound = new == c || take_children_along(c, new);
-    if is_listed {
-        put_back(new);
+        drop(self);
+        if !are_sound {
+            new.corrupted(c"child");
+        }
     }
-    drop(lock);
-    if !are_sound {
-        new.corrupted(c"child");
-    }
-    Ok(Some(new))
 }

@@ -494,31 +494,30 @@ fn to_start(r: *mut Record, c: Chunk, t: Payload, size: usize) -> Option<Chunk> 
     // A tool has to see the old place go before the new one comes, and they may overlap.
     let aside = sysmem::scratch::<u8>(if tools::watch() { bytes } else { 1 })?;
     let destructor = refs::destructor_to_move(c, t)?;
-    let moved = list::relocate(c, t & TOP != 0, || {
-        // SAFETY: both places are room of this pool and nobody else's; they may overlap,
-        // but not with what was put aside.
-        unsafe {
-            if tools::watch() {
-                aside.start().copy_from(c.start(), bytes);
-                tools::gone(r, c, old);
-                tools::member(r, new.start(), HEADER + size);
-                new.start().copy_from(aside.start(), bytes);
-            } else {
-                new.start().copy_from(c.start(), bytes);
-            }
-        }
-        // Where the old header is not covered, it must not pass for alive.
-        if c.start().addr() >= new.start().addr() + bytes && !tools::watch() {
-            c.kill(c.name());
-            sysmem::fill(c.user(), old);
-        }
-        new.moved_from(c, destructor, t);
-        Some(new)
-    });
-    moved.unwrap_or_else(|()| {
+    let Some(apart) = list::set_apart(c, t & TOP != 0) else {
         c.corrupted(c"prev or next");
-        None
-    })
+        return None;
+    };
+    // SAFETY: both places are room of this pool and nobody else's; they may overlap, but not with
+    // what was put aside.
+    unsafe {
+        if tools::watch() {
+            aside.start().copy_from(c.start(), bytes);
+            tools::gone(r, c, old);
+            tools::member(r, new.start(), HEADER + size);
+            new.start().copy_from(aside.start(), bytes);
+        } else {
+            new.start().copy_from(c.start(), bytes);
+        }
+    }
+    // Where the old header is not covered, it must not pass for alive.
+    if c.start().addr() >= new.start().addr() + bytes && !tools::watch() {
+        c.kill(c.name());
+        sysmem::fill(c.user(), old);
+    }
+    new.moved_from(c, destructor, t);
+    apart.put(new);
+    Some(new)
 }
 
 // ---- members go -------------------------------------------------------------------

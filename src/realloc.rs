@@ -80,20 +80,27 @@ pub unsafe fn resize(
 ) -> *mut c_void {
     let c = Chunk::before(ptr);
     let t = c.payload();
-    if may_move_small(c, t, size) {
-        return small(ctx, ptr, size, name, t);
-    }
-    if Member::is(t) {
+    if t & !TOP < MAX_SIZE as Payload {
+        let old = size_of_payload(t);
+        if size == old {
+            return ptr;
+        }
+        if is_little_less(t, size) {
+            return shrink(ctx, ptr, size, name, t);
+        }
+        if may_move_small(c, t, size) {
+            return small(ctx, ptr, size, name, t);
+        }
+        if may_move_large(c, t, size) {
+            if leaps(old, size) {
+                return leap(ctx, ptr, size, name, t);
+            }
+            return large(ctx, ptr, size, name, t);
+        }
+    } else if Member::is(t) {
         return member(ctx, ptr, size, name, t);
-    }
-    if may_move_large(c, t, size) {
-        return large(ctx, ptr, size, name, t);
-    }
-    if Limited::is(t) && may_move_small(c, t ^ LIMIT, size) {
+    } else if Limited::is(t) && may_move_small(c, t ^ LIMIT, size) {
         return limited(ctx, ptr, size, name, t);
-    }
-    if t & !SIMPLE == 0 && shrinks_little(t, size) {
-        return shrink(ctx, ptr, size, name, t);
     }
     any(ctx, ptr, size, name, t)
 }
@@ -127,6 +134,27 @@ fn small(
             magazine::put_replaced(old, c.start());
         }
     }
+    new.user()
+}
+
+/// A large chunk moves to a kept block that is much larger, if there is one.
+#[inline(never)]
+fn leap(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    let Some(block) = OfThread::now().pop_block(HEADER + size) else {
+        return large(ctx, ptr, size, name, t);
+    };
+    let Some(new) = move_small(c, t, size, block, name) else {
+        return any(ctx, ptr, size, name, t);
+    };
+    // SAFETY: the block of a large chunk that is gone.
+    unsafe { magazine::put_large(size_of_payload(t), c.start()) };
     new.user()
 }
 
@@ -190,6 +218,13 @@ fn other_member(
         pool::Leaving::of(r).leave(c, size_of_payload(t));
     }
     moved(c, new, are_sound).user()
+}
+
+/// Does a large chunk grow by so much that it is not likely to grow by steps, and is it so small
+/// that to copy it costs no more than to look for a block, as malloc does that cannot extend its?
+#[inline(always)]
+fn leaps(old: usize, size: usize) -> bool {
+    old <= 8192 && size >= old + old / 2
 }
 
 /// A large chunk has malloc extend its block, or copy it.
@@ -277,7 +312,7 @@ fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
         return Some(c);
     }
     if t & !(SIMPLE | EXACT) == 0 {
-        if shrinks_little(t, size) {
+        if is_little_less(t, size) {
             keep_block(c, t, size);
             return Some(c);
         }
@@ -351,12 +386,12 @@ fn moved(c: Chunk, new: Chunk, are_sound: bool) -> Chunk {
     new
 }
 
-/// Is it a large chunk without children, which may have no parent, and grows out of its block?
+/// Is it a large chunk without children, which may have no parent, and is to grow, not within its
+/// block?
 #[inline(always)]
 fn may_move_large(c: Chunk, t: Payload, size: usize) -> bool {
-    let old = (t & !TOP) as usize;
-    let is_large = old > SMALL_MAX && old < size && size < MAX_SIZE;
-    is_large && c.child().is_none() && !is_same_large_block(old, size)
+    let old = size_of_payload(t);
+    old > SMALL_MAX && old < size && size < MAX_SIZE && c.child().is_none()
 }
 
 /// The same, step by step.
@@ -383,7 +418,7 @@ fn resize_odd(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
         };
     }
     let account = limit::of_child(c, t);
-    if shrinks_little(t, size) {
+    if is_little_less(t, size) {
         limit::uncharge(account, old - size);
         keep_block(c, t, size);
         if !account.is_null() {
@@ -423,7 +458,7 @@ fn cut_off(c: Chunk, t: Payload, size: usize) {
 
 /// Is that less, but not by so much that another block were better?
 #[inline(always)]
-fn shrinks_little(t: Payload, size: usize) -> bool {
+fn is_little_less(t: Payload, size: usize) -> bool {
     let old = size_of_payload(t);
     size < old && old - size < KEPT
 }
@@ -526,28 +561,23 @@ fn malloc_moves(
     bytes: usize,
     destructor: Option<usize>,
 ) -> Option<Chunk> {
-    let moved = list::relocate(c, t & TOP != 0, || {
-        cut_off(c, t, size_of_payload(new_t));
-        // Dead before it may be given away.
-        c.kill(null());
-        // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
-        match unsafe { sysmem::realloc(c.start(), bytes) } {
-            Some(block) => {
-                let new = Chunk::at(block);
-                new.moved_from(c, destructor, new_t);
-                Some(new)
-            }
-            None => {
-                c.set_payload(t);
-                None
-            }
-        }
-    });
-    let Ok(new) = moved else {
+    let Some(apart) = list::set_apart(c, t & TOP != 0) else {
         c.corrupted(c"prev or next");
         return None;
     };
-    new
+    cut_off(c, t, size_of_payload(new_t));
+    // Dead before it may be given away.
+    c.kill(null());
+    // SAFETY: a malloc'd block, owned by this chunk, which is out of its list.
+    let Some(block) = (unsafe { sysmem::realloc(c.start(), bytes) }) else {
+        c.set_payload(t);
+        apart.put(c);
+        return None;
+    };
+    let new = Chunk::at(block);
+    new.moved_from(c, destructor, new_t);
+    apart.put(new);
+    Some(new)
 }
 
 /// A pool member or cache object finds a new place: elsewhere in its pool, or from malloc.
