@@ -303,7 +303,7 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
         // SAFETY: the caller's promise.
         return unsafe { tracked(ctx, size, name) };
     }
-    if may_be_small_top(size) {
+    if size <= SMALL_MAX && is_top_easy() {
         if let Some(block) = OfThread::now().pop(size) {
             return alone(block, size, name);
         }
@@ -312,10 +312,24 @@ unsafe fn top(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_vo
     unsafe { top_slow(ctx, size, name) }
 }
 
-/// Is it a small block, and does nobody watch?
+/// May a chunk without a parent come to be in a kept block: is there a secret, and does nobody
+/// watch?
 #[inline(always)]
-fn may_be_small_top(size: usize) -> bool {
-    size <= SMALL_MAX && mac::is_ready() && sysmem::every() == 0
+pub fn is_top_easy() -> bool {
+    mac::is_ready() && sysmem::every() == 0
+}
+
+/// A chunk, which is that, comes to be at `c` without a parent, or below the null context; false
+/// if that is in the way.
+#[inline(always)]
+pub fn come_to_top(c: Chunk, t: Payload, name: *const c_char) -> bool {
+    match NULL_CONTEXT.get() {
+        Some(null) => below_null(null, c, t, name),
+        None => {
+            c.born_alone(t | TOP, name);
+            true
+        }
+    }
 }
 
 /// The same in a block from malloc; or any.
@@ -324,7 +338,7 @@ fn may_be_small_top(size: usize) -> bool {
 /// As for [`Chunk::checked`].
 #[inline(never)]
 unsafe fn top_slow(ctx: *const c_void, size: usize, name: *const c_char) -> *mut c_void {
-    if !may_be_small_top(size) {
+    if size > SMALL_MAX || !is_top_easy() {
         // SAFETY: the caller's promise.
         return unsafe { any(ctx, size, name) };
     }
@@ -355,7 +369,7 @@ unsafe fn tracked(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
                 return null_mut();
             };
             let c = Chunk::at(block);
-            if below_null(null, c, size, name) {
+            if below_null(null, c, size as u64, name) {
                 return c.user();
             }
             not_used(c, size);
@@ -365,9 +379,9 @@ unsafe fn tracked(ctx: *const c_void, size: usize, name: *const c_char) -> *mut 
     unsafe { any(ctx, size, name) }
 }
 
-/// A chunk comes to be at `c`, below the null context, if that is nothing else.
+/// A chunk, which is that, comes to be at `c`, below the null context, if that is nothing else.
 #[inline(always)]
-fn below_null(null: Chunk, c: Chunk, size: usize, name: *const c_char) -> bool {
+fn below_null(null: Chunk, c: Chunk, t: Payload, name: *const c_char) -> bool {
     if null.shared_payload() & (LIMIT | MEMBER | POOL) != 0 {
         return false;
     }
@@ -379,8 +393,8 @@ fn below_null(null: Chunk, c: Chunk, size: usize, name: *const c_char) -> bool {
     let Ok(first) = list::first_below(null) else {
         return false;
     };
-    let parent = null;
-    Spot { c, parent, first }.fill(size, TOP, name);
+    c.born(null, first, t | TOP, name);
+    list::link_born(null, first, c);
     true
 }
 

@@ -242,9 +242,20 @@ fn flagged_leaf(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int 
         leaf_of::<Limited>(ptr, location, t)
     } else if t ^ TOP <= SMALL_MAX as u64 {
         top_leaf(ptr, location, t)
+    } else if Pool::is(t ^ TOP) {
+        top_pool(ptr, location, t)
     } else {
         any_leaf(ptr, location, t)
     }
+}
+
+/// A pool without a parent, or below the null context.
+#[inline(never)]
+fn top_pool(ptr: *mut c_void, location: *const c_char, t: Payload) -> c_int {
+    if shed::top_pool(Chunk::before(ptr), t, location) {
+        return 0;
+    }
+    any_leaf(ptr, location, t)
 }
 
 /// The fast way for one of that kind.

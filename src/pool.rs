@@ -94,8 +94,13 @@ unsafe fn with_room(
     room: usize,
     name: *const c_char,
 ) -> *mut c_void {
-    if is_possible(size, room) && !ctx.is_null() {
-        if let Some(c) = with_room_fast(Chunk::before(ctx), size, room, name) {
+    if is_possible(size, room) {
+        let made = if ctx.is_null() {
+            top_with_room(size, room, name)
+        } else {
+            with_room_fast(Chunk::before(ctx), size, room, name)
+        };
+        if let Some(c) = made {
             return c.user();
         }
     }
@@ -136,6 +141,40 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
         },
         Err(_) => return not_opened(record),
     };
+    lay_out(c, record, outer, before, room);
+    let is_member = if outer.is_null() { 0 } else { MEMBER };
+    c.born(parent, first, size as u64 | POOL | is_member, name);
+    list::link_born(parent, first, c);
+    Some(c)
+}
+
+/// The same without a parent, or below the null context.
+#[inline(never)]
+fn top_with_room(size: usize, room: usize, name: *const c_char) -> Option<Chunk> {
+    if !alloc::is_top_easy() {
+        return None;
+    }
+    let before = round(HEADER + size);
+    let bytes = before + room;
+    let kept = OfThread::now();
+    let record = kept.pop_record()?;
+    let Some(block) = kept.pop_block(bytes) else {
+        return not_opened(record);
+    };
+    let c = Chunk::at(block);
+    lay_out(c, record, null_mut(), before, room);
+    if !alloc::come_to_top(c, size as u64 | POOL, name) {
+        // SAFETY: just taken, and not used.
+        unsafe { magazine::put(bytes, block.as_ptr()) };
+        return not_opened(record);
+    }
+    Some(c)
+}
+
+/// The record of a pool that is to be at `c`: `before` bytes, and then the room; in the pool
+/// `outer` or in none.
+#[inline(always)]
+fn lay_out(c: Chunk, record: NonNull<Record>, outer: *mut Record, before: usize, room: usize) {
     let (r, start) = (record.as_ptr(), c.start().wrapping_add(before - LESS));
     // SAFETY: a fresh record.
     unsafe {
@@ -143,7 +182,7 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
             next: start,
             end: start.wrapping_add(room),
             base: records::stands_for(c),
-            top: c.start().wrapping_add(bytes + LESS),
+            top: c.start().wrapping_add(before + room + LESS),
             live: OWN,
             kind: Kind::Pool,
             scattered: 0,
@@ -153,10 +192,6 @@ fn with_room_fast(parent: Chunk, size: usize, room: usize, name: *const c_char) 
         });
     }
     c.set_home(r.cast());
-    let is_member = if outer.is_null() { 0 } else { MEMBER };
-    c.born(parent, first, size as u64 | POOL | is_member, name);
-    list::link_born(parent, first, c);
-    Some(c)
 }
 
 /// What a payload may be of an easy parent.

@@ -630,6 +630,22 @@ pub fn top_leaf(c: Chunk, t: Payload, location: *const c_char) -> bool {
     true
 }
 
+/// The same for a pool with a block of its own.
+#[inline(always)]
+pub fn top_pool(c: Chunk, t: Payload, location: *const c_char) -> bool {
+    let Some(mut going) = Pool::begin(c) else {
+        return false;
+    };
+    match going.ready(c, t) {
+        Some(rooms) if list::unlink(c, true) => {
+            c.kill(location);
+            going.go(rooms, c);
+            true
+        }
+        _ => false,
+    }
+}
+
 // ---- one chunk of any kind ----------------------------------------------------
 
 /// A leaf of any kind: out of the list and the accounts; the memory goes back.  False after a
