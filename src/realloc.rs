@@ -474,19 +474,16 @@ fn stays(c: Chunk, t: Payload, size: usize) -> bool {
     true
 }
 
-/// A chunk gets `size`, which is less, in the block it has.  That is of the class of `size` from
-/// then on, unless it is much larger.
+/// A chunk gets `size`, which is less, in the block it has.  If that is larger than of the class of
+/// `size`, it is of none: its size does not tell how large it is, after some steps by far.
 #[inline(always)]
 fn keep_block(c: Chunk, t: Payload, size: usize) {
     let old = size_of_payload(t);
     cut_off(c, t, size);
     let mut new_t = with_size(t, size);
     if t & EXACT == 0 && !is_same_block(old, size) {
-        let is_much_larger = 2 * (HEADER + old) > 3 * (HEADER + size);
-        if is_much_larger {
-            new_t |= EXACT;
-        }
-        magazine::reclassify(Some(old), (!is_much_larger).then_some(size));
+        new_t |= EXACT;
+        magazine::reclassify(Some(old), None);
     }
     c.set_payload(new_t);
 }
