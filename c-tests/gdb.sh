@@ -286,7 +286,7 @@ for name in new cut second; do
 done
 printf '\143' | dd of="$work/new/libtalloc.so.2" bs=1 seek=$((0x$note + 20)) conv=notrunc 2>/dev/null
 plain "$work/new"
-says "talloc: $work/new/libtalloc.so.2 has layout version 99, this script knows 1 alone" \
+says "talloc: $work/new/libtalloc.so.2 has layout version 99, this script knows 2 alone" \
 	"one line: an unknown version"
 # The length of the description.
 printf '\100' | dd of="$work/cut/libtalloc.so.2" bs=1 seek=$((0x$note + 4)) conv=notrunc 2>/dev/null

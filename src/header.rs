@@ -57,23 +57,25 @@ pub const REF: u64 = 1 << 30;
 pub const HANDLE: u64 = 1 << 31;
 /// A function of ours will come back to this header after a call out.
 pub const HELD: u64 = 1 << 32;
+/// Its block is roomier than its size tells: see `size_class::block_of`.
+pub const ROOMY: u64 = 1 << 33;
 /// The flags from here on make a chunk no easy parent.
-pub const EASY: u32 = 33;
+pub const EASY: u32 = 34;
 /// Its size does not tell how large its block is; or every chunk has it, see
 /// `sysmem::every`.
-pub const EXACT: u64 = 1 << 33;
+pub const EXACT: u64 = 1 << 34;
 /// Lies in a pool or cache.
-pub const MEMBER: u64 = 1 << 34;
+pub const MEMBER: u64 = 1 << 35;
 /// A pool or cache.
-pub const POOL: u64 = 1 << 35;
+pub const POOL: u64 = 1 << 36;
 /// `home` leads to a memory-limit account, its own or the one that counts it.
-pub const LIMIT: u64 = 1 << 36;
+pub const LIMIT: u64 = 1 << 37;
 /// Past its destructor, children being freed: out of sight for everybody else.
-pub const DYING: u64 = 1 << 37;
+pub const DYING: u64 = 1 << 38;
 /// Its destructor is running.
-pub const RUNNING: u64 = 1 << 38;
+pub const RUNNING: u64 = 1 << 39;
 /// The null context or the autofree context: `root` has a pointer to it.
-pub const SPECIAL: u64 = 1 << 39;
+pub const SPECIAL: u64 = 1 << 40;
 /// Both: dying, and was not the newest child: has no parent any more for callers.
 pub const ORPHAN: u64 = DYING | RUNNING;
 

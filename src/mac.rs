@@ -5,9 +5,9 @@
 //!   head = ((place + 1) * K1  +  payload) * K2        64 bits, K2 odd
 //! ```
 //!
-//! `payload` is 40 bits: the size and the flags.  So 24 bits of a decoded head must be
+//! `payload` is 41 bits: the size and the flags.  So 23 bits of a decoded head must be
 //! zero: a head that was copied elsewhere, changed or made up decodes to something
-//! alive in one of 2^24 cases.  `place + 1` is odd, so for each K2 there is a K1 that
+//! alive in one of 2^23 cases.  `place + 1` is odd, so for each K2 there is a K1 that
 //! makes a given head right: whoever has read one head knows nothing about K2, and
 //! needs K2 to change it.
 //!
@@ -17,7 +17,7 @@ use crate::platform::ADDRESS;
 use core::cell::UnsafeCell;
 
 /// The bits of a head that say something; the others are zero.
-pub const PAYLOAD_BITS: u32 = 40;
+pub const PAYLOAD_BITS: u32 = 41;
 
 /// Odd, and what the keys are before the first chunk.
 const NOT_YET: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -496,9 +496,10 @@ pub fn fresh_large(size: usize) -> Option<NonNull<u8>> {
     sysmem::malloc(whole)
 }
 
-/// The same for any size.
+/// The same for a block of so many bytes, header included, of any size.
 #[inline]
-pub fn fresh_block(size: usize) -> Option<NonNull<u8>> {
+pub fn fresh_block(bytes: usize) -> Option<NonNull<u8>> {
+    let size = bytes - HEADER;
     if size <= SMALL_MAX {
         fresh_small(size)
     } else {
@@ -506,19 +507,18 @@ pub fn fresh_block(size: usize) -> Option<NonNull<u8>> {
     }
 }
 
-/// A block that stays where it is was of the class of a chunk of `old` user bytes, or of none, and
-/// is of that of `new` from now on.
+/// A block that stays where it is was of one class, or of none, and is of another from now on, or
+/// of none.
 #[inline(always)]
 pub fn reclassify(old: Option<usize>, new: Option<usize>) {
     let Some(m) = mine() else { return };
-    let is_small = |&size: &usize| size <= SMALL_MAX;
     // SAFETY: this thread's.
     let allowance = unsafe { &mut (*m).allowance };
-    if let Some(size) = old.filter(is_small) {
-        allowance.went_back(small_class(size), 1);
+    if let Some(class) = old {
+        allowance.went_back(class, 1);
     }
-    if let Some(size) = new.filter(is_small) {
-        allowance.came(small_class(size), 1);
+    if let Some(class) = new.filter(|&class| class < SMALL) {
+        allowance.came(class, 1);
     }
 }
 
@@ -571,15 +571,6 @@ unsafe fn put_large_slow(size: usize, block: Block) {
         } else {
             put_slow(class, block);
         }
-    }
-}
-
-/// How large a block is to be made so that it is of the class of so many bytes.
-pub fn whole(bytes: usize) -> usize {
-    if sysmem::every() == 0 {
-        class_of(bytes).1
-    } else {
-        bytes
     }
 }
 

@@ -28,7 +28,7 @@ use crate::magazine::layout::{
 use crate::{mac, records, root};
 
 /// The version of the layout.
-const VERSION: usize = 1;
+const VERSION: usize = 2;
 
 core::arch::global_asm!(
     ".pushsection .note.talloc, \"a\", %note",

@@ -2,20 +2,22 @@
 //!
 //! The fast way is for one that grows within its block: how large that is follows from the
 //! size, by its class.  The next is for a small one that moves to a kept block of another class.
-//! A chunk that shrank in its block, or was given more room than its class has, since it has
-//! children that would have to know of each move, has the flag `EXACT`.  A chunk that moves is
+//! What seems to grow by steps, or has children that would have to know of each move, gets a
+//! roomy block, and the flag `ROOMY`: up to a quarter more room than its class.  A chunk that moves is
 //! whole at the new place before a link leads there, and dead at the old one before that is
 //! given back.
 
 use crate::header::{
     Chunk, DTOR, DYING, EXACT, HANDLE, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, REF,
-    RUNNING, SPECIAL, TOP, is_alive, size_of_payload, user_of,
+    ROOMY, RUNNING, SPECIAL, TOP, is_alive, size_of_payload, user_of,
 };
 use crate::limit::{self, Account};
 use crate::magazine::{self, OfThread};
 use crate::pool::{self, NoPlace, Resized};
 use crate::shed::{Kind, Limited, Member};
-use crate::size_class::{SMALL_MAX, is_same_block, is_same_large_block, large_class, small_room};
+use crate::size_class::{
+    SMALL_MAX, block_of, is_same_block, is_same_large_block, large_class, small_room,
+};
 use crate::{list, records, refs, root, shed, sysmem, tools};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
@@ -99,6 +101,8 @@ pub unsafe fn resize(
         }
     } else if Member::is(t) {
         return member(ctx, ptr, size, name, t);
+    } else if may_move_roomy(t, size) {
+        return roomy(ctx, ptr, size, name, t);
     } else if Limited::is(t) && may_move_small(c, t ^ LIMIT, size) {
         return limited(ctx, ptr, size, name, t);
     }
@@ -117,24 +121,44 @@ fn small(
     t: Payload,
 ) -> *mut c_void {
     let c = Chunk::before(ptr);
-    // Nobody watches, or the chunk would be `EXACT`.
-    let kept = OfThread::now().pop_block(HEADER + size);
-    let Some(block) = kept.or_else(|| magazine::fresh_block(size)) else {
+    // Nobody watches.
+    let new_t = with_size(t, size) & !ROOMY | grows_by_steps(c, size_of_payload(t), size);
+    let (_, bytes) = block_of(new_t);
+    let kept = OfThread::now().pop_block(bytes);
+    let Some(block) = kept.or_else(|| magazine::fresh_block(bytes)) else {
         return null_mut();
     };
-    let Some(new) = move_small(c, t, size, block, name) else {
+    let Some(new) = move_small(c, t, new_t, block, name) else {
         return any(ctx, ptr, size, name, t);
     };
-    let old = size_of_payload(t);
-    // SAFETY: the block of a plain chunk that is gone.
+    // SAFETY: the block of a small chunk that is gone.
     unsafe {
-        if kept.is_some() {
-            magazine::put_small(old, c.start());
+        if t & ROOMY != 0 {
+            magazine::put(block_of(t).1, c.start());
+        } else if kept.is_some() {
+            magazine::put_small(size_of_payload(t), c.start());
         } else {
-            magazine::put_replaced(old, c.start());
+            magazine::put_replaced(size_of_payload(t), c.start());
         }
     }
     new.user()
+}
+
+/// A small chunk that has grown by steps grows again, within its block or out of that.
+#[inline(never)]
+fn roomy(
+    ctx: *const c_void,
+    ptr: *mut c_void,
+    size: usize,
+    name: *const c_char,
+    t: Payload,
+) -> *mut c_void {
+    let c = Chunk::before(ptr);
+    if !stays(c, t, size) {
+        return small(ctx, ptr, size, name, t);
+    }
+    c.set_name(name);
+    ptr
 }
 
 /// A large chunk moves to a kept block that is much larger, if there is one.
@@ -150,7 +174,7 @@ fn leap(
     let Some(block) = OfThread::now().pop_block(HEADER + size) else {
         return large(ctx, ptr, size, name, t);
     };
-    let Some(new) = move_small(c, t, size, block, name) else {
+    let Some(new) = move_small(c, t, with_size(t, size), block, name) else {
         return any(ctx, ptr, size, name, t);
     };
     // SAFETY: the block of a large chunk that is gone.
@@ -202,7 +226,7 @@ fn other_member(
         }
         Err(NoPlace::Full) if !limit::any() => {
             let kept = OfThread::now().pop_block(HEADER + size);
-            let Some(block) = kept.or_else(|| magazine::fresh_block(size)) else {
+            let Some(block) = kept.or_else(|| magazine::fresh_block(HEADER + size)) else {
                 return null_mut();
             };
             if c.child().is_some() {
@@ -259,7 +283,7 @@ fn limited(
     let c = Chunk::before(ptr);
     let old = size_of_payload(t);
     let kept = OfThread::now().pop_block(HEADER + size);
-    let Some(block) = kept.or_else(|| magazine::fresh_block(size)) else {
+    let Some(block) = kept.or_else(|| magazine::fresh_block(HEADER + size)) else {
         return null_mut();
     };
     if !list::can_be_taken_out(c) || !limit::charge_more(c, size - old) {
@@ -311,7 +335,7 @@ fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
     if size == old && t & (REF | POOL | HANDLE) == 0 {
         return Some(c);
     }
-    if t & !(SIMPLE | EXACT) == 0 {
+    if t & !(SIMPLE | ROOMY | EXACT) == 0 {
         if is_little_less(t, size) {
             keep_block(c, t, size);
             return Some(c);
@@ -331,21 +355,49 @@ fn resize_any(c: Chunk, t: Payload, size: usize, name: *const c_char) -> Option<
 #[inline(always)]
 fn may_move_small(c: Chunk, t: Payload, size: usize) -> bool {
     let is_small = t & !TOP <= SMALL_MAX as u64 && size < MAX_SIZE;
-    is_small && size > small_room(size_of_payload(t)) && !grows_coarsely(c, size)
+    is_small && size > small_room(size_of_payload(t)) && !is_large_with_children(c, size)
 }
 
-/// Such a chunk moves to that block; its own is left.  `None`, and the new one goes back, if links
-/// do not lead back.
+/// The same where it has a roomy block.
+#[inline(always)]
+fn may_move_roomy(t: Payload, size: usize) -> bool {
+    let is_small = t & !(TOP | ROOMY) <= SMALL_MAX as u64 && size <= SMALL_MAX;
+    is_small && size > size_of_payload(t)
+}
+
+/// All children have to know of each move: malloc may extend the block.
+#[inline(always)]
+fn is_large_with_children(c: Chunk, size: usize) -> bool {
+    size > SMALL_MAX && c.child().is_some()
+}
+
+/// What grows beyond so many bytes by no more than a quarter, or has children, is likely to go on
+/// like that.
+const STEPS: usize = 256;
+
+/// `ROOMY` if a small chunk that grows to that size gets a roomy block.
+#[inline(always)]
+fn grows_by_steps(c: Chunk, old: usize, size: usize) -> Payload {
+    let is_step = size > STEPS && size <= SMALL_MAX;
+    if is_step && (size - old <= old / 4 || c.child().is_some()) {
+        ROOMY
+    } else {
+        0
+    }
+}
+
+/// A small chunk moves to that block, where it is `new_t`; its own is left.  `None`, and the new
+/// one goes back, if links do not lead back.
 #[inline(always)]
 fn move_small(
     c: Chunk,
     t: Payload,
-    size: usize,
+    new_t: Payload,
     block: NonNull<u8>,
     name: *const c_char,
 ) -> Option<Chunk> {
     let new = Chunk::at(block);
-    copy(c, t, new, with_size(t, size), name);
+    copy(c, t, new, new_t, name);
     let done = if t & TOP == 0 {
         list::can_be_taken_out(c).then(|| list::stand_in(c, new))
     } else if list::is_alone(c) {
@@ -355,7 +407,7 @@ fn move_small(
     };
     let Some(are_sound) = done else {
         // SAFETY: just taken, and not used.
-        unsafe { magazine::put(HEADER + size, block.as_ptr()) };
+        unsafe { magazine::put(block_of(new_t).1, block.as_ptr()) };
         return None;
     };
     Some(moved(c, new, are_sound))
@@ -466,24 +518,31 @@ fn is_little_less(t: Payload, size: usize) -> bool {
 /// Gives a chunk that size if its block is of the class for it.
 #[inline(always)]
 fn stays(c: Chunk, t: Payload, size: usize) -> bool {
-    let old = size_of_payload(t);
-    if t & EXACT != 0 || !is_same_block(old, size) {
-        return false;
+    let is_same = is_same_class(t, size);
+    if is_same {
+        c.set_payload(with_size(t, size));
     }
-    c.set_payload(with_size(t, size));
-    true
+    is_same
+}
+
+/// Is the block of a chunk, which is `t`, of the class for that size, too?
+#[inline(always)]
+fn is_same_class(t: Payload, size: usize) -> bool {
+    if t & (ROOMY | EXACT) == 0 {
+        return is_same_block(size_of_payload(t), size);
+    }
+    t & EXACT == 0 && block_of(t) == block_of(with_size(t, size))
 }
 
 /// A chunk gets `size`, which is less, in the block it has.  If that is larger than of the class of
 /// `size`, it is of none: its size does not tell how large it is, after some steps by far.
 #[inline(always)]
 fn keep_block(c: Chunk, t: Payload, size: usize) {
-    let old = size_of_payload(t);
     cut_off(c, t, size);
     let mut new_t = with_size(t, size);
-    if t & EXACT == 0 && !is_same_block(old, size) {
-        new_t |= EXACT;
-        magazine::reclassify(Some(old), None);
+    if t & EXACT == 0 && !is_same_class(t, size) {
+        new_t = new_t & !ROOMY | EXACT;
+        magazine::reclassify(Some(block_of(t).0), None);
     }
     c.set_payload(new_t);
 }
@@ -504,46 +563,35 @@ fn change_block(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     if may_ask_malloc(c, t, size) {
         return with_malloc(c, t, size);
     }
-    to_block(c, t, size, with_size(t, size) & !EXACT | sysmem::every())
-}
-
-/// What grows beyond so many bytes, and has children, moves seldom: all of them would have to
-/// know of it each time.
-const COARSE: usize = 256;
-
-/// Does a chunk of that size to which it grows, with the children it has, move seldom?
-#[inline(always)]
-fn grows_coarsely(c: Chunk, size: usize) -> bool {
-    size > COARSE && c.child().is_some()
-}
-
-/// So many bytes, or up to a quarter more.
-fn coarse(bytes: usize) -> usize {
-    // The step is a power of two, so there is no division, which could leave a panic here.
-    let step = bytes.next_power_of_two() / 8;
-    (bytes + step - 1) & !(step - 1)
+    to_block(
+        c,
+        t,
+        size,
+        with_size(t, size) & !(ROOMY | EXACT) | sysmem::every(),
+    )
 }
 
 /// May malloc have a cheaper way than copying for a block of its own?
 #[inline(always)]
 fn may_ask_malloc(c: Chunk, t: Payload, size: usize) -> bool {
     let is_large = size_of_payload(t) > SMALL_MAX && size > SMALL_MAX;
-    t & HELD == 0 && (is_large || t & EXACT != 0 || grows_coarsely(c, size))
+    t & HELD == 0 && (is_large || t & EXACT != 0 || is_large_with_children(c, size))
 }
 
 /// A chunk of which [`may_ask_malloc`] says so gets another size.
 fn with_malloc(c: Chunk, t: Payload, size: usize) -> Option<Chunk> {
     let destructor = refs::destructor_to_move(c, t)?;
-    let is_coarse = size > size_of_payload(t) && grows_coarsely(c, size) && sysmem::every() == 0;
-    let (bytes, exact) = if is_coarse {
-        (coarse(HEADER + size), EXACT)
-    } else {
-        (magazine::whole(HEADER + size), sysmem::every())
-    };
-    let new_t = with_size(t, size) & !EXACT | exact;
+    let mut new_t = with_size(t, size) & !(ROOMY | EXACT) | sysmem::every();
+    let mut bytes = HEADER + size;
+    if new_t & EXACT == 0 {
+        if size > size_of_payload(t) && is_large_with_children(c, size) {
+            new_t |= ROOMY;
+        }
+        bytes = block_of(new_t).1;
+    }
     let new = malloc_moves(c, t, new_t, bytes, destructor)?;
-    let class_of = |t: Payload| (t & EXACT == 0).then_some(size_of_payload(t));
-    magazine::reclassify(class_of(t), class_of(new_t));
+    let class = |t: Payload| (t & EXACT == 0).then(|| block_of(t).0);
+    magazine::reclassify(class(t), class(new_t));
     has_moved(c, new, t);
     Some(new)
 }

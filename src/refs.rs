@@ -8,8 +8,8 @@
 
 use crate::alloc;
 use crate::header::{
-    Chunk, DTOR, DYING, Destructor, EXACT, FLAGS, HANDLE, LIMIT, MEMBER, POOL, Payload, REF, TOP,
-    is_alive, size_of_payload, user_of,
+    Chunk, DTOR, DYING, Destructor, EXACT, FLAGS, HANDLE, LIMIT, MEMBER, POOL, Payload, REF, ROOMY,
+    TOP, is_alive, size_of_payload, user_of,
 };
 use crate::hold::Hold;
 use crate::{fault, list, magazine, shed, walk};
@@ -213,7 +213,7 @@ unsafe fn set_destructor_slow(ptr: *const c_void, f: Option<Destructor>) {
 // ---- making and dropping --------------------------------------------------
 
 /// What a chunk may be besides for the fast ways here.
-const COMMON: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
+const COMMON: Payload = ((1 << FLAGS) - 1) | TOP | ROOMY | EXACT | MEMBER | POOL | LIMIT;
 
 /// `talloc_reference`: makes `ctx` an additional parent of the chunk.
 ///

@@ -10,18 +10,18 @@
 //! dead, and what is below the chunk that is freed is out of reach while it goes.
 
 use crate::header::{
-    Chunk, DYING, EXACT, FLAGS, HANDLE, HEADER, HELD, LIMIT, MEMBER, POOL, Payload, SPECIAL, TOP,
-    size_of_payload,
+    Chunk, DYING, EXACT, FLAGS, HANDLE, HEADER, HELD, LIMIT, MEMBER, POOL, Payload, ROOMY, SPECIAL,
+    TOP, size_of_payload,
 };
 use crate::magazine::{self, OfThread, Room};
 use crate::records::Record;
-use crate::size_class::SMALL_MAX;
+use crate::size_class::{SMALL_MAX, block_of};
 use crate::{limit, list, pool, records, refs, root, sysmem, walk};
 use core::ffi::{c_char, c_void};
 use core::ptr::null;
 
 /// What a payload may be of a chunk that has nothing to be asked, and is on nobody's way.
-pub const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | EXACT | MEMBER | POOL | LIMIT;
+pub const UNASKED: Payload = ((1 << FLAGS) - 1) | TOP | ROOMY | EXACT | MEMBER | POOL | LIMIT;
 /// The same of one that is shed: not `TOP`, but perhaps a reference.
 const IS_SHED: Payload = UNASKED & !TOP | HANDLE;
 
@@ -686,7 +686,6 @@ pub fn leave(c: Chunk, t: Payload, location: *const c_char) {
 /// Gives the memory of a freed chunk back, which was `t`.
 #[inline]
 pub fn give_back(c: Chunk, t: Payload) {
-    let size = size_of_payload(t);
     if t & EXACT != 0 {
         return give_back_exact(c, t);
     }
@@ -694,7 +693,7 @@ pub fn give_back(c: Chunk, t: Payload) {
         return pool::leave(c, t);
     }
     // SAFETY: the block of a chunk that is gone.
-    unsafe { magazine::put(HEADER + size, c.start()) };
+    unsafe { magazine::put(block_of(t).1, c.start()) };
 }
 
 #[inline(never)]

@@ -3,7 +3,7 @@
 //! Small ones are sixteen bytes apart, as malloc's are; large ones go in sixteen steps to each
 //! power of two.  The records of pools have a class of their own.
 
-use crate::header::HEADER;
+use crate::header::{HEADER, Payload, ROOMY, size_of_payload};
 use crate::platform::WORD;
 use crate::records::Record;
 
@@ -71,6 +71,25 @@ pub const fn class_of(bytes: usize) -> (usize, usize) {
     }
 }
 
+/// Class and bytes of the block of a chunk that is `t`, without `EXACT`, and no member: with up to
+/// a quarter more room if it is `ROOMY`.
+#[inline(always)]
+pub const fn block_of(t: Payload) -> (usize, usize) {
+    let bytes = HEADER + size_of_payload(t);
+    if t & ROOMY == 0 {
+        class_of(bytes)
+    } else {
+        class_of(coarse(bytes))
+    }
+}
+
+/// So many bytes, or up to a quarter more.
+const fn coarse(bytes: usize) -> usize {
+    // The step is a power of two, so there is no division, which could leave a panic here.
+    let step = bytes.next_power_of_two() / 8;
+    (bytes + step - 1) & !(step - 1)
+}
+
 /// Has the block of a chunk of `old` user bytes room for `new`?
 #[inline(always)]
 pub fn is_same_block(old: usize, new: usize) -> bool {
@@ -110,6 +129,11 @@ mod tests {
             assert!(is_same_block(size, whole - HEADER), "{bytes}");
             assert!(!is_same_block(size, whole - HEADER + 1), "{bytes}");
             assert!(size > SMALL_MAX || small_room(size) == whole - HEADER);
+            let (roomy, room) = block_of(ROOMY | size as Payload);
+            assert!(
+                roomy >= class && room >= whole && 2 * room <= 3 * bytes,
+                "{bytes}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@
  * usage: reader [-n PROCESSES] [TITLE]
  *
  * With one read each key is as likely as another, and what he forges is right as
- * often as a guess: in one of 2^24 tries.  That is tried and is what the exit status
+ * often as a guess: in one of 2^23 tries.  That is tried and is what the exit status
  * is about (1 if it was right far more often).  With two the formula is solved bit by bit,
  * from the lowest on; how often that leads to a forged size, a header in another place,
  * and a function of his that is run, is printed as it is.

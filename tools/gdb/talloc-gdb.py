@@ -14,7 +14,7 @@ import gdb
 import gdb.printing
 
 # The version of the layout that this file knows.
-VERSION = 1
+VERSION = 2
 
 HEADER = 64
 WORD = 0xFFFFFFFFFFFFFFFF
@@ -27,11 +27,11 @@ TOP = 1 << 28
 DTOR = 1 << 29
 REF = 1 << 30
 HANDLE = 1 << 31
-MEMBER = 1 << 34
-POOL = 1 << 35
-LIMIT = 1 << 36
-DYING = 1 << 37
-ALIVE = 1 << 40
+MEMBER = 1 << 35
+POOL = 1 << 36
+LIMIT = 1 << 37
+DYING = 1 << 38
+ALIVE = 1 << 41
 
 # Where the links are in a header.
 NEXT = 16

@@ -3,7 +3,7 @@
 use crate::memory::{Memory, half_at, word_at};
 
 /// The version of the layout that this program knows.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub const HEADER: u64 = 64;
 
@@ -51,7 +51,7 @@ impl Library {
     pub fn decode(&self, place: u64, head: u64) -> Option<u64> {
         let of_place = place.wrapping_add(1).wrapping_mul(self.place);
         let payload = head.wrapping_mul(self.head_back).wrapping_sub(of_place);
-        (payload >> 40 == 0).then_some(payload)
+        (payload >> 41 == 0).then_some(payload)
     }
 
     /// The address that was sealed for the chunk at `place`.

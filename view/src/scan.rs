@@ -12,10 +12,10 @@ pub const TOP: u64 = 1 << 28;
 pub const DTOR: u64 = 1 << 29;
 pub const REF: u64 = 1 << 30;
 pub const HANDLE: u64 = 1 << 31;
-pub const MEMBER: u64 = 1 << 34;
-pub const POOL: u64 = 1 << 35;
-pub const LIMIT: u64 = 1 << 36;
-pub const DYING: u64 = 1 << 37;
+pub const MEMBER: u64 = 1 << 35;
+pub const POOL: u64 = 1 << 36;
+pub const LIMIT: u64 = 1 << 37;
+pub const DYING: u64 = 1 << 38;
 
 /// Where the links are in a header.
 pub const NEXT: u64 = 16;

@@ -142,7 +142,7 @@ fn cores() {
     let newer = patch(&core, &file, |bytes| bytes[at + 8] = 77);
     assert!(
         refused(&["tree", &newer])
-            .contains("has layout version 77, this talloc-view knows 1 alone")
+            .contains("has layout version 77, this talloc-view knows 2 alone")
     );
     assert_eq!(
         refused(&["tree", "/bin/true"]),
