@@ -134,7 +134,7 @@ fn cores() {
         refused(&["tree", &bare])
             .contains("holds none of the pages that the process could write to")
     );
-    let note = b"talloc\0\0\x01\0\0\0\x40\0\0\0";
+    let note = b"talloc\0\0\x02\0\0\0\x40\0\0\0";
     let at = core
         .windows(note.len())
         .position(|w| w == note)
