@@ -47,7 +47,7 @@
 //!   head | parent | next | child | pprev | extra | home | name | user memory ...
 //! ```
 //!
-//! One word says all: `head` holds the size and twelve flags, enciphered with the place
+//! One word says all: `head` holds the size and thirteen flags, enciphered with the place
 //! and the secret.  To decode it takes five instructions and tells whether this is a chunk
 //! of ours at all, whether it is plain, and how large it is.
 //!

@@ -692,8 +692,16 @@ pub fn give_back(c: Chunk, t: Payload) {
     if t & (POOL | MEMBER) != 0 {
         return pool::leave(c, t);
     }
+    let size = size_of_payload(t);
     // SAFETY: the block of a chunk that is gone.
-    unsafe { magazine::put(block_of(t).1, c.start()) };
+    unsafe {
+        if t & ROOMY != 0 && size > SMALL_MAX {
+            // malloc has extended it, and is to extend the next one: that does not come from here.
+            sysmem::free(c.start());
+        } else {
+            magazine::put(block_of(t).1, c.start());
+        }
+    }
 }
 
 #[inline(never)]
