@@ -15,9 +15,7 @@ use crate::limit::{self, Account};
 use crate::magazine::{self, OfThread};
 use crate::pool::{self, NoPlace, Resized};
 use crate::shed::{Kind, Limited, Member};
-use crate::size_class::{
-    SMALL_MAX, block_of, is_same_block, is_same_large_block, large_class, small_room,
-};
+use crate::size_class::{SMALL_MAX, block_of, is_same_block, is_same_large_block, small_room};
 use crate::{list, records, refs, root, shed, sysmem, tools};
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
@@ -103,6 +101,8 @@ pub unsafe fn resize(
         return member(ctx, ptr, size, name, t);
     } else if may_move_roomy(t, size) {
         return roomy(ctx, ptr, size, name, t);
+    } else if t & !(TOP | ROOMY) < MAX_SIZE as Payload && may_move_large(c, t, size) {
+        return large(ctx, ptr, size, name, t);
     } else if Limited::is(t) && may_move_small(c, t ^ LIMIT, size) {
         return limited(ctx, ptr, size, name, t);
     }
@@ -260,9 +260,18 @@ fn large(
     name: *const c_char,
     t: Payload,
 ) -> *mut c_void {
-    let (_, bytes) = large_class(HEADER + size);
-    let new_t = t & TOP | size as Payload;
-    match malloc_moves(Chunk::before(ptr), t, new_t, bytes, None) {
+    let c = Chunk::before(ptr);
+    let old = size_of_payload(t);
+    // Smaller steps than these are within one class.
+    let is_step = old / 64 < size - old && size - old <= old / 4 && size <= MOST_ROOMY;
+    let new_t = t & TOP | if is_step { ROOMY } else { 0 } | size as Payload;
+    let (_, bytes) = block_of(new_t);
+    if t & ROOMY != 0 && bytes == block_of(t).1 {
+        c.set_payload(new_t);
+        c.set_name(name);
+        return ptr;
+    }
+    match malloc_moves(c, t, new_t, bytes, None) {
         Some(new) => {
             new.set_name(name);
             new.user()
@@ -374,6 +383,9 @@ fn is_large_with_children(c: Chunk, size: usize) -> bool {
 /// What grows beyond so many bytes by no more than a quarter, or has children, is likely to go on
 /// like that.
 const STEPS: usize = 256;
+
+/// What is larger without children gets no more room than it wants: too much of it might be idle.
+const MOST_ROOMY: usize = 1 << 20;
 
 /// `ROOMY` if a small chunk that grows to that size gets a roomy block.
 #[inline(always)]
