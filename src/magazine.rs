@@ -522,6 +522,15 @@ pub fn reclassify(old: Option<usize>, new: Option<usize>) {
     }
 }
 
+/// A block of so many bytes, header included, kept or fresh, where a chunk without `EXACT` was seen.
+#[inline]
+pub fn block(bytes: usize) -> Option<NonNull<u8>> {
+    match OfThread::now().pop_block(bytes) {
+        None => fresh_block(bytes),
+        kept => kept,
+    }
+}
+
 /// A block of `class` from the depot or from malloc.  While somebody watches it is just
 /// as large as it has to be.
 #[inline]

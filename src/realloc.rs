@@ -3,9 +3,9 @@
 //! The fast way is for one that grows within its block: how large that is follows from the
 //! size, by its class.  The next is for a small one that moves to a kept block of another class.
 //! What seems to grow by steps, or has children that would have to know of each move, gets a
-//! roomy block, and the flag `ROOMY`: up to a quarter more room than its class.  A chunk that moves is
-//! whole at the new place before a link leads there, and dead at the old one before that is
-//! given back.
+//! roomy block, and the flag `ROOMY`: up to a quarter more room than its class.  What shrank in
+//! its block has one of no class, and the flag `EXACT`.  A chunk that moves is whole at the new
+//! place before a link leads there, and dead at the old one before that is given back.
 
 use crate::header::{
     Chunk, DTOR, DYING, EXACT, HANDLE, HEADER, HELD, LIMIT, MAX_SIZE, MEMBER, POOL, Payload, REF,
@@ -225,8 +225,7 @@ fn other_member(
             (new, MEMBER)
         }
         Err(NoPlace::Full) if !limit::any() => {
-            let kept = OfThread::now().pop_block(HEADER + size);
-            let Some(block) = kept.or_else(|| magazine::fresh_block(HEADER + size)) else {
+            let Some(block) = magazine::block(HEADER + size) else {
                 return null_mut();
             };
             if c.child().is_some() {
@@ -262,7 +261,7 @@ fn large(
 ) -> *mut c_void {
     let c = Chunk::before(ptr);
     let old = size_of_payload(t);
-    // Smaller steps than these are within one class.
+    // For smaller steps the block of a class has room enough.
     let is_step = old / 64 < size - old && size - old <= old / 4 && size <= MOST_ROOMY;
     let new_t = t & TOP | if is_step { ROOMY } else { 0 } | size as Payload;
     let (_, bytes) = block_of(new_t);
@@ -291,8 +290,7 @@ fn limited(
 ) -> *mut c_void {
     let c = Chunk::before(ptr);
     let old = size_of_payload(t);
-    let kept = OfThread::now().pop_block(HEADER + size);
-    let Some(block) = kept.or_else(|| magazine::fresh_block(HEADER + size)) else {
+    let Some(block) = magazine::block(HEADER + size) else {
         return null_mut();
     };
     if !list::can_be_taken_out(c) || !limit::charge_more(c, size - old) {
