@@ -64,8 +64,16 @@ fn may_part(c: Chunk, t: Payload, new_t: Payload) -> bool {
 /// As [`move_fast`], where one of the parents is none, or the null context.
 #[inline(always)]
 fn move_top(new: Option<Chunk>, c: Chunk) -> bool {
-    let (t, new_t) = (c.payload(), new.map_or(0, Chunk::shared_payload));
     let is_shared = new.is_some_and(root::is_shared);
+    let new_t = new.map_or(0, |new| {
+        // Only that of a chunk can be read at once everywhere: `new` may be no pointer to one.
+        if is_shared {
+            new.shared_payload()
+        } else {
+            new.payload()
+        }
+    });
+    let t = c.payload();
     let new_is_hard = new_t & NEW_HARD != 0 && !(is_shared && new_t & NEW_HARD == SPECIAL);
     if t & (C_HARD & !TOP) != 0 || new_is_hard || new == Some(c) || !may_part(c, t, new_t) {
         return false;
